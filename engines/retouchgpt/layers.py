@@ -1,0 +1,41 @@
+"""Convolutions that E_img, I and D share.
+
+Shapes: B batch, C channels, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch norm (folded at export), ReLU. Training without the norm does not start."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.norm(self.conv(x_BCHW)))
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions beside the identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = ConvNorm(width, width)
+        self.second = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        return F.relu(x_BCHW + self.norm(self.second(self.first(x_BCHW))))
+
+
+def up2(x_BCHW: torch.Tensor) -> torch.Tensor:
+    """Twice the size, bilinear, cell centres kept."""
+    return F.interpolate(x_BCHW, scale_factor=2.0, mode="bilinear", align_corners=False)
+

@@ -1,0 +1,175 @@
+"""The seam between the service and whatever runs the networks, and the values that cross it.
+
+The service (``stream_retouch``) knows these Protocols only; the implementations live in ``engines`` and are
+named once, as strings, in ``cli.py``. Everything that crosses is numpy, so fakes, eager PyTorch and compiled
+engines share one contract and the frame path is tested without a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_retouch.language.plan import Dialogue, InstructionPlan
+
+CROP_SIZE = 256
+"""Side of an aligned face crop, pixels."""
+LAYER_SIZE = 128
+"""Side of the edit layer and its mask, pixels; the layer covers the whole crop."""
+REQUEST_SIZE = 32
+"""Side of a region map and of the request map, cells; the map covers the whole crop."""
+REQUEST_CHANNELS = 17
+"""One request channel per category, in the order of ``language.plan.Category``."""
+TEXT_WIDTH = 64
+"""Width of the pooled text feature f_txt."""
+BLOCKS = 4
+"""Transformer blocks that alpha, beta and gamma modulate."""
+BLOCK_WIDTH = 128
+"""Width of a transformer block."""
+
+OFFSET_STEP = 1.5
+"""Luma code values (0..255) that one step of the 8-bit offset channel stands for; its neutral code is 128."""
+CHROMA_STEP = 0.75
+"""Chroma code values that one step of the 8-bit Cb and Cr channels stands for; their neutral code is 128."""
+
+# The face points that cross the seam: a subset of MediaPipe's 478-point face mesh topology, by its indices.
+# "left" and "right" are the person's own. The order is the contract between FaceFinder and media.regions.
+FACE_OVAL = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
+RIGHT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
+LEFT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
+LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+NOSE = (168, 6, 197, 195, 5, 4, 1, 2, 98, 97, 326, 327, 129, 358, 64, 294, 48, 278)
+LANDMARKS: tuple[int, ...] = (
+    FACE_OVAL + RIGHT_EYE + LEFT_EYE + RIGHT_BROW + LEFT_BROW + LIPS + NOSE
+)
+"""MediaPipe face-mesh index of every landmark, in the order in which FaceFinder returns them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """How to retouch, computed once per instruction (equations 2 to 4 of the RetouchGPT paper)."""
+
+    f_txt: NDArray[np.float32]
+    """(TEXT_WIDTH,) pooled text feature of the plan in canonical words."""
+    alpha: NDArray[np.float32]
+    """(BLOCKS, BLOCK_WIDTH) gain of each attention block, 1 = neutral."""
+    beta: NDArray[np.float32]
+    """(BLOCKS, BLOCK_WIDTH) offset of each attention block, 0 = neutral."""
+    gamma: NDArray[np.float32]
+    """(BLOCKS, BLOCK_WIDTH) offset of queries, keys and values, 0 = neutral."""
+    agrees: bool = True
+    """Whether the plan decoded back from the imperfection prompts f_r equals the plan that went in."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditLayer:
+    """What to change in one aligned crop, 8 bits a channel, to be applied to the frame at full resolution.
+
+    In full-range BT.601 code values: ``Y' = Y + M*((g-1)*(Y-mu) + o)``, ``Cb' = Cb + M*cb``, ``Cr' = Cr + M*cr``.
+    """
+
+    codes: NDArray[np.uint8]
+    """(4, L, L): flattening 1-g (0..255 for 0..1, neutral 0), then o, cb, cr (neutral 128, steps OFFSET_STEP and
+    CHROMA_STEP)."""
+    mask: NDArray[np.uint8]
+    """(L, L) imperfection mask M_s, 0..255 for 0..1; exactly 0 where nothing was requested."""
+    skin_luma: float
+    """mu, the face's mean skin luma, full-range BT.601 code values 0..255."""
+
+
+class RetouchEngine(Protocol):
+    """Runs the network on aligned crops. One call at a time; the caller serialises."""
+
+    name: str
+    """How the engine is chosen and reported, for example ``openvino``."""
+
+    def retouch(
+        self,
+        crops: NDArray[np.uint8],
+        requests: NDArray[np.float32],
+        conditionings: Sequence[Conditioning],
+    ) -> list[EditLayer]:
+        """One edit layer per crop.
+
+        Args:
+            crops: (B, CROP_SIZE, CROP_SIZE, 3) RGB, full range, B >= 1.
+            requests: (B, REQUEST_CHANNELS, REQUEST_SIZE, REQUEST_SIZE) amount 0..1 of each category at each place.
+            conditionings: one per crop.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees the device. May be called twice."""
+        ...
+
+
+class Conditioner(Protocol):
+    """Turns a plan into a conditioning: text encoder, prompt learner, LLM, control generator. Blocking, slow."""
+
+    def prepare(self, plan: InstructionPlan, key_crop: NDArray[np.uint8] | None) -> Conditioning:
+        """The conditioning of `plan`, seen on `key_crop` ((CROP_SIZE, CROP_SIZE, 3) RGB) or on no face at all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FaceBox:
+    """A face as the finder saw it, in pixels of the picture it was given: x0 <= x < x1, y0 <= y < y1."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+LANDMARK_CROP_SIZE = 96
+"""Side of the loose luma crop the landmarker looks at, pixels."""
+
+
+class FaceFinder(Protocol):
+    """Finds faces in a whole picture, and landmarks in a loose crop around one. One call at a time."""
+
+    def find(self, luma: NDArray[np.uint8]) -> list[FaceBox]:
+        """Faces in a (H, W) full-range luma picture, largest first. Slow: to acquire, not to follow."""
+        ...
+
+    def landmarks(
+        self, crops: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Landmarks and presence in loose crops.
+
+        Args:
+            crops: (N, LANDMARK_CROP_SIZE, LANDMARK_CROP_SIZE) luma, full range, face upright and about centred.
+
+        Returns:
+            points (N, len(LANDMARKS), 2) as (x, y) in crop pixels (pixel centres at whole numbers), and presence
+            (N,), 0..1, the probability that the crop holds a face where the points say.
+        """
+        ...
+
+
+class Planner(Protocol):
+    """Turns free words and the earlier turns into the cumulative plan and a reply. Blocking."""
+
+    def plan(self, text: str, dialogue: Dialogue) -> tuple[InstructionPlan, str]:
+        """The whole look wanted after this turn, and one plain sentence that says what was understood.
+
+        A plan whose action is ``reject`` leaves the look as it is; its reply says why.
+        """
+        ...
+
+
+class Transcriber(Protocol):
+    """Turns one utterance into words. Blocking."""
+
+    def transcribe(self, samples: NDArray[np.int16]) -> str:
+        """The words in `samples`: 16 kHz, mono, one utterance. Empty when nothing was said."""
+        ...

@@ -1,0 +1,91 @@
+"""Everything that can go wrong and be told to somebody.
+
+StreamRetouchError
+├── SettingsError            an argument or an environment variable is not usable
+├── MediaError               a file or stream cannot be read or written
+├── WeightsError             a weights file is missing, truncated or for another model
+├── EngineError              an engine cannot be built, loaded or used
+│   ├── EngineMismatch       it was built for something else
+│   └── ParityError          it does not compute what the eager model computes
+├── SdpError                 an offer is not usable
+├── SessionNotFound          no such session, or it has ended
+└── ServiceUnavailable       the service cannot be started or reached
+"""
+
+from __future__ import annotations
+
+
+class StreamRetouchError(Exception):
+    """Base of all errors of this project; its text is a sentence for the user, ending with the remedy."""
+
+
+class SettingsError(StreamRetouchError):
+    """An argument or an environment variable is not usable."""
+
+
+class MediaError(StreamRetouchError):
+    """A file or stream cannot be read or written."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class WeightsError(StreamRetouchError):
+    """A weights file is missing, truncated or for another model."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"weights {self.path}: {self.reason}; reinstall stream-retouch or name another file"
+
+
+class EngineError(StreamRetouchError):
+    """An engine cannot be built, loaded or used."""
+
+
+class EngineMismatch(EngineError):
+    """An engine was built for something else than what is here now."""
+
+    def __init__(self, field: str, found: str, expected: str) -> None:
+        self.field, self.found, self.expected = field, found, expected
+
+    def __str__(self) -> str:
+        return (
+            f"engine was built for {self.field} {self.found} but this is {self.expected}; "
+            "run python -m engines.build"
+        )
+
+
+class ParityError(EngineError):
+    """An engine does not compute what the eager model computes."""
+
+    def __init__(self, figure: str, found: float, bound: float) -> None:
+        self.figure, self.found, self.bound = figure, found, bound
+
+    def __str__(self) -> str:
+        return (
+            f"engine refused: {self.figure} is {self.found:.1f}, at least {self.bound:.1f} is needed; "
+            "build with a higher precision (--precision fp32)"
+        )
+
+
+class SdpError(StreamRetouchError):
+    """An offer is not usable."""
+
+
+class SessionNotFound(StreamRetouchError):
+    """No such session, or it has ended."""
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+
+    def __str__(self) -> str:
+        return "no such session; it has ended or never was: start a new one with POST /session"
+
+
+class ServiceUnavailable(StreamRetouchError):
+    """The service cannot be started or reached."""

@@ -1,0 +1,107 @@
+"""Edits: edit layers as floats, how they are mixed, scaled and made visible. All in crop
+coordinates.
+
+One layer pixel is CROP_SIZE / LAYER_SIZE crop pixels; see engine.EditLayer for what the channels
+do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_retouch.engine import (
+    CHROMA_STEP,
+    LAYER_SIZE,
+    OFFSET_STEP,
+    REQUEST_SIZE,
+    EditLayer,
+)
+
+Plane = NDArray[np.float32]
+
+FLATTEN, OFFSET, CB, CR = range(4)
+"""Places of the channels in `Edit.channels`."""
+FEATHER_PX = 8
+"""Layer pixels over which the mask goes to 0 at the crop's edge."""
+OVERLAY_CHROMA = 44.0
+"""Full-range chroma codes that the overlay adds to Cb and Cr where the mask is 1: magenta."""
+
+_STEPS = np.array([1 / 255, OFFSET_STEP, CHROMA_STEP, CHROMA_STEP], np.float32)[:, None, None]
+_NEUTRAL = np.array([0, 128, 128, 128], np.float32)[:, None, None]
+_TINT = np.array([0, 0, OVERLAY_CHROMA, OVERLAY_CHROMA], np.float32)[:, None, None]
+
+
+def _feather() -> Plane:
+    """(L, L): 0 on the outermost layer pixels, 1 from FEATHER_PX inside them."""
+    place = np.arange(LAYER_SIZE)
+    ramp = np.minimum(np.minimum(place, LAYER_SIZE - 1 - place) / FEATHER_PX, 1.0)
+    return np.minimum(ramp[:, None], ramp[None, :]).astype(np.float32)
+
+
+_FEATHER = _feather()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edit:
+    """An edit layer in full-range BT.601 code values, ready to be mixed and pasted."""
+
+    channels: NDArray[np.float32]
+    """(4, L, L): flattening 1-g (0..1), offset o, cb, cr (code values)."""
+    mask: Plane
+    """(L, L) M, 0..1, 0 on the outermost pixels."""
+    skin_luma: float
+    """mu, 0..255."""
+    texture: Plane
+    """(REQUEST_SIZE, REQUEST_SIZE) standard deviation of the skin's fine luma texture, code
+    values, over the whole crop: how much grain a fully flattened place gets back."""
+
+
+def edit_of(layer: EditLayer, texture: Plane | None = None) -> Edit:
+    """The layer as floats, its mask feathered at the crop's edge; without `texture` no grain."""
+    return Edit(
+        channels=(layer.codes - _NEUTRAL) * _STEPS,
+        mask=layer.mask * (_FEATHER / np.float32(255.0)),
+        skin_luma=float(layer.skin_luma),
+        texture=np.zeros((REQUEST_SIZE, REQUEST_SIZE), np.float32) if texture is None else texture,
+    )
+
+
+def scaled(edit: Edit, weight: float) -> Edit:
+    """The edit with its mask times `weight` (0..1)."""
+    return edit if weight == 1.0 else replace(edit, mask=edit.mask * np.float32(weight))
+
+
+def tinted(edit: Edit) -> Edit:
+    """The edit with magenta wherever its mask is, to show where it acts."""
+    return replace(edit, channels=edit.channels + _TINT)
+
+
+def mixed(parts: Sequence[tuple[Edit, float]]) -> Edit | None:
+    """One edit that does what all parts together do, each with its weight; None if that is nothing.
+
+    What an edit does is linear in M, M(1-g), M(o + (1-g)mu) and M c, so these are added up: the
+    mask is the sum of the masks, and the channels are their mean weighted by the masks. The weights
+    must not sum to more than 1.
+    """
+    parts = [(edit, weight) for edit, weight in parts if weight > 0.0]
+    if not parts:
+        return None
+    if len(parts) == 1:
+        return scaled(*parts[0])
+    skin_luma = parts[-1][0].skin_luma
+    mask = np.zeros((LAYER_SIZE, LAYER_SIZE), np.float32)
+    channels = np.zeros((4, LAYER_SIZE, LAYER_SIZE), np.float32)
+    texture = np.zeros((REQUEST_SIZE, REQUEST_SIZE), np.float32)
+    for edit, weight in parts:
+        share = edit.mask * np.float32(weight)
+        mask += share
+        channels += edit.channels * share
+        # The mixed edit flattens towards one mu: the difference goes into the offset.
+        channels[OFFSET] += edit.channels[FLATTEN] * share * np.float32(edit.skin_luma - skin_luma)
+        texture += edit.texture * np.float32(weight)
+    channels /= np.maximum(mask, np.float32(1e-6))
+    return Edit(channels, mask, skin_luma, texture / np.float32(sum(w for _, w in parts)))

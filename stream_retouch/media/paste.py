@@ -1,0 +1,260 @@
+"""Pasting: edits, which live in crop coordinates, applied to the planes of a new frame.
+
+Only the box of the frame where the mask is above 0 is touched, in float32, and rounded once. An
+edit with neutral codes or an empty mask gives back every byte as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_retouch.engine import LAYER_SIZE
+from stream_retouch.media.affine import (
+    Affine,
+    axis_aligned,
+    bounds,
+    compose,
+    crop_from_grid,
+    invert,
+    luma_from_chroma,
+    scale_of,
+)
+from stream_retouch.media.colour import Coding, coding
+from stream_retouch.media.edits import CB, CR, FLATTEN, OFFSET, Edit
+from stream_retouch.media.frames import Picture, frame_with, planes_of
+from stream_retouch.media.grain import LEAST_FLATTENING, grain_of
+
+LEAST_MASK = 1 / 255
+"""Mask values below this are 0: one code of the engine's 8-bit mask."""
+
+Codes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+STRIP_ROWS = 128
+"""Rows worked on at a time, so that parts without a mask are left out and the floats stay in the
+cache: 32 rows are slower by 0.8 ms a face of 470 px, 2000 are not faster."""
+
+_SAMPLING = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Box:
+    """A box of luma pixels, x0 <= x < x1, y0 <= y < y1.
+
+    All four are even, except that x1 and y1 may be the odd end of the frame.
+    """
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def luma(self) -> tuple[slice, slice]:
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    @property
+    def chroma(self) -> tuple[slice, slice]:
+        return (
+            slice(self.y0 // 2, (self.y1 + 1) // 2),
+            slice(self.x0 // 2, (self.x1 + 1) // 2),
+        )
+
+
+def paste(
+    frame: av.VideoFrame, picture: Picture, edits: Sequence[tuple[Affine, Edit]]
+) -> av.VideoFrame:
+    """A new frame: `frame` with each edit applied where its face is.
+
+    Args:
+        frame: the decoded frame, only read; gives pts, time base and colour attributes.
+        picture: its planes, from `picture_of`.
+        edits: transform (crop to luma pixels) and edit of each face; later ones go on top.
+    """
+    new = frame_with(picture.y, picture.u, picture.v, frame, matrix=picture.matrix)
+    y, u, v = planes_of(new)
+    canvas = Picture(y, u, v, picture.full_range, picture.matrix, picture.siting)
+    for transform, edit in edits:
+        _apply(canvas, transform, edit)
+    return new
+
+
+def _apply(canvas: Picture, transform: Affine, edit: Edit) -> None:
+    """Changes the planes of `canvas`, a frame that is ours to write, as `edit` says.
+
+    ``Y' = Y + M*((g-1)*(Y-mu) + o)`` and ``C' = C + M*c`` in full-range BT.601, expressed in the
+    frame's own range and matrix (see media.colour). Rounded to nearest, kept within 0..255.
+    """
+    to_frame = compose(transform, crop_from_grid(LAYER_SIZE))
+    to_layer = invert(to_frame)
+    boxes = _boxes(edit.mask, to_frame, to_layer, _Box(0, 0, canvas.width, canvas.height))
+    if not boxes:
+        return
+    code = coding(canvas.matrix, canvas.full_range)
+    luma = _LumaEdit.of(edit, code, to_layer)
+    # All luma before any chroma: in BT.709 the luma that is flattened depends on chroma.
+    masks = [_halved(_change_luma(canvas, code, box, luma)) for box in boxes]
+    if edit.channels[CB:].any():
+        chroma = _chroma_layers(code, edit)
+        for box, mask in zip(boxes, masks, strict=True):
+            _change_chroma(canvas, box, chroma, to_layer, mask)
+
+
+def _boxes(mask: Floats, to_frame: Affine, to_layer: Affine, within: _Box) -> list[_Box]:
+    """Where the mask may reach LEAST_MASK in the frame: strips, top to bottom, no pixel twice."""
+    marked = (mask >= LEAST_MASK).view(np.uint8)
+    whole = _box(marked, (0, 0), to_frame, within)
+    if whole is None:
+        return []
+    boxes = []
+    for y0 in range(whole.y0, whole.y1, STRIP_ROWS):
+        strip = _Box(whole.x0, y0, whole.x1, min(y0 + STRIP_ROWS, whole.y1))
+        left, top, right, bottom = bounds(to_layer, strip.x0, strip.y0, strip.x1, strip.y1)
+        x, y = max(int(left), 0), max(int(top), 0)
+        seen = marked[y : max(int(bottom) + 2, 0), x : max(int(right) + 2, 0)]
+        box = _box(seen, (x, y), to_frame, strip)
+        if box is not None:
+            boxes.append(box)
+    return boxes
+
+
+def _box(marked: Codes, origin: tuple[int, int], to_frame: Affine, within: _Box) -> _Box | None:
+    """Where the marked pixels of a part of the layer that begins at `origin` reach in the frame."""
+    if not marked.any():
+        return None
+    x, y, columns, rows = cv2.boundingRect(np.ascontiguousarray(marked))
+    x, y = x + origin[0], y + origin[1]
+    # One layer pixel more each way: that far bilinear sampling carries a value.
+    left, top, right, bottom = bounds(to_frame, x - 1, y - 1, x + columns, y + rows)
+    x0, x1 = _even(left, right, within.x0, within.x1)
+    y0, y1 = _even(top, bottom, within.y0, within.y1)
+    return _Box(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+def _even(low: float, high: float, first: int, end: int) -> tuple[int, int]:
+    """low..high widened to whole chroma pixels, within first..end."""
+    start = 2 * int(np.floor(low / 2))
+    stop = 2 * int(np.ceil((np.floor(high) + 1) / 2))
+    return max(start, first), min(stop, end)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _LumaEdit:
+    """The luma part of an edit, in codes of the frame."""
+
+    layers: Floats
+    """(L, L, 3): mask, flattening, offset."""
+    to_layer: Affine
+    """From luma pixels of the frame to pixels of `layers`."""
+    grain: Floats | None
+    """(n, n) over the crop."""
+    to_grain: Affine
+    """From luma pixels of the frame to pixels of `grain`."""
+    level: np.float32
+    """mu."""
+
+    @classmethod
+    def of(cls, edit: Edit, code: Coding, to_layer: Affine) -> _LumaEdit:
+        offset = edit.channels[OFFSET]
+        # What the edit's cb and cr are worth in the luma of the frame's matrix.
+        for weight, channel in zip(code.luma_of_chroma, (CB, CR), strict=True):
+            if weight:
+                offset = offset + edit.channels[channel] * np.float32(weight)
+        scale = np.float32(code.luma_scale)
+        to_crop = compose(crop_from_grid(LAYER_SIZE), to_layer)
+        grain = grain_of(edit, 1.0 / scale_of(to_crop))
+        return cls(
+            layers=_merged(edit.mask, edit.channels[FLATTEN], offset * scale),
+            to_layer=to_layer,
+            grain=None if grain is None else grain * scale,
+            to_grain=to_crop
+            if grain is None
+            else compose(invert(crop_from_grid(grain.shape[0])), to_crop),
+            level=np.float32(edit.skin_luma * code.luma_scale + code.luma_zero),
+        )
+
+
+def _chroma_layers(code: Coding, edit: Edit) -> Floats:
+    """(L, L, 2) Cb and Cr to add where the mask is 1, in frame codes."""
+    turn = (code.chroma_of_chroma * code.chroma_scale).astype(np.float32)
+    cb, cr = edit.channels[CB], edit.channels[CR]
+    return _merged(turn[0, 0] * cb + turn[0, 1] * cr, turn[1, 0] * cb + turn[1, 1] * cr)
+
+
+def _change_luma(canvas: Picture, code: Coding, box: _Box, edit: _LumaEdit) -> Floats:
+    """Applies the luma part in `box` and returns the mask there, (rows, columns) 0..1."""
+    luma = canvas.y[box.luma]
+    shift = axis_aligned(1.0, box.x0, 1.0, box.y0)
+    mask, flatten, change = _sampled(edit.layers, compose(edit.to_layer, shift), luma.shape)
+    cv2.threshold(mask, LEAST_MASK * (1 - 1e-6), 0.0, cv2.THRESH_TOZERO, dst=mask)
+    contrast = edit.level - luma.astype(np.float32)
+    if code.luma601_of_chroma.any():
+        contrast -= _luma_in_chroma(canvas, code, box)
+    flatten *= mask
+    if edit.grain is not None and float(flatten.max()) > LEAST_FLATTENING:
+        contrast += _sampled(edit.grain, compose(edit.to_grain, shift), luma.shape)[0]
+    contrast *= flatten
+    change *= mask
+    change += contrast
+    cv2.add(luma, change, dst=luma, dtype=cv2.CV_8U)
+    return mask
+
+
+def _luma_in_chroma(canvas: Picture, code: Coding, box: _Box) -> Floats:
+    """BT.601 luma that the frame's chroma adds to its own luma, frame codes, over the box."""
+    rows, columns = box.chroma
+    # One pixel around, as far as there is one, for the bilinear samples at the edge.
+    y, x = max(rows.start - 1, 0), max(columns.start - 1, 0)
+    around = (slice(y, rows.stop + 1), slice(x, columns.stop + 1))
+    weight = (code.luma601_of_chroma * (code.luma_scale / code.chroma_scale)).astype(np.float32)
+    extra = (canvas.u[around].astype(np.float32) - 128) * weight[0]
+    extra += (canvas.v[around].astype(np.float32) - 128) * weight[1]
+    to_chroma = compose(
+        invert(luma_from_chroma(canvas.siting)), axis_aligned(1.0, box.x0, 1.0, box.y0)
+    )
+    to_chroma[:, 2] -= (x, y)
+    return _sampled(extra, to_chroma, canvas.y[box.luma].shape, cv2.BORDER_REPLICATE)[0]
+
+
+def _change_chroma(
+    canvas: Picture, box: _Box, layers: Floats, to_layer: Affine, mask: Floats
+) -> None:
+    """Applies the chroma part in `box`; `mask` is the 2x2 mean of the luma's."""
+    u, v = canvas.u[box.chroma], canvas.v[box.chroma]
+    shift = axis_aligned(1.0, box.x0 // 2, 1.0, box.y0 // 2)
+    to_layers = compose(to_layer, compose(luma_from_chroma(canvas.siting), shift))
+    for plane, change in zip((u, v), _sampled(layers, to_layers, u.shape), strict=True):
+        change *= mask
+        cv2.add(plane, change, dst=plane, dtype=cv2.CV_8U)
+
+
+def _halved(mask: Floats) -> Floats:
+    """The 2x2 mean; an odd last row or column stands for two."""
+    height, width = mask.shape
+    if height % 2 or width % 2:
+        mask = np.pad(mask, ((0, height % 2), (0, width % 2)), mode="edge")
+    shape = ((width + 1) // 2, (height + 1) // 2)
+    return cv2.resize(mask, shape, interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
+
+
+def _merged(*planes: Floats) -> Floats:
+    return cv2.merge(planes).astype(np.float32, copy=False)
+
+
+def _sampled(
+    layers: Floats, to_layers: Affine, shape: tuple[int, ...], border: int = cv2.BORDER_CONSTANT
+) -> list[Floats]:
+    """Each channel of `layers` at the places of a box of `shape`, bilinear; beyond its edge 0.
+
+    One call for all channels: the places are worked out once, which is half of the time.
+    """
+    sampled = cv2.warpAffine(
+        layers, to_layers, (shape[1], shape[0]), flags=_SAMPLING, borderMode=border
+    )
+    return [plane.astype(np.float32, copy=False) for plane in cv2.split(sampled)]

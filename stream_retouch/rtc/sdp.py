@@ -1,0 +1,131 @@
+"""Checks an offer before aiortc sees it, and edits offer and answer around aiortc's faults.
+
+Faults answered here: aiortc 1.16 meets a bad offer with whatever its parser trips over; it looks up
+mDNS candidates before it answers (seconds of delay, an OSError where there is no multicast); it
+prefers VP8; and a browser starts at 300 kbps and 640x360 unless the answer says otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from aiortc import RTCRtpSender
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability
+from aiortc.sdp import MediaDescription, SessionDescription
+
+from stream_retouch.errors import SdpError
+
+MAX_OFFER_BYTES = 64 * 1024
+
+_SEND_ONE = "offer one video track with sendrecv, as a browser does"
+_RTPMAP = re.compile(r"a=rtpmap:(\d+) (?:VP8|H264)/90000", re.IGNORECASE)
+
+
+def check_offer(offer: str) -> None:
+    """Refuses what cannot become a session.
+
+    Raises:
+        SdpError: with a sentence for whoever sent the offer.
+    """
+    if len(offer.encode()) > MAX_OFFER_BYTES:
+        raise SdpError("the offer is larger than 64 kB; send one session description only")
+    if not offer.startswith("v=0"):
+        raise SdpError(
+            "the offer is not a session description; send the SDP text of createOffer, starting v=0"
+        )
+    description = _parsed(offer)
+    videos = [media for media in description.media if media.kind == "video"]
+    if not videos:
+        raise SdpError(f"the offer has no video; {_SEND_ONE}")
+    if len(videos) > 1:
+        raise SdpError(f"the offer has {len(videos)} videos; {_SEND_ONE}")
+    _check_video(videos[0])
+    if re.search(r"^a=simulcast:", offer, re.MULTILINE):
+        raise SdpError("the offer has several simulcast layers; send one layer")
+
+
+def _parsed(offer: str) -> SessionDescription:
+    try:
+        return SessionDescription.parse(offer)
+    except Exception as error:  # aiortc's parser meets bad text with any exception there is
+        raise SdpError(
+            f"the offer cannot be read ({type(error).__name__}); send it as createOffer gave it"
+        ) from error
+
+
+def _check_video(video: MediaDescription) -> None:
+    if video.direction in ("recvonly", "inactive"):
+        raise SdpError(f"the offer's video is {video.direction}; {_SEND_ONE}")
+    if not any(codec.name.upper() in ("H264", "VP8") for codec in video.rtp.codecs):
+        raise SdpError("the offer has neither H.264 nor VP8; offer one of them")
+    if video.ice is None or not video.ice.usernameFragment or not video.ice.password:
+        raise SdpError("the offer has no ICE user name or password; send a complete WebRTC offer")
+    if video.dtls is None or not video.dtls.fingerprints:
+        raise SdpError("the offer has no DTLS fingerprint; send a complete WebRTC offer")
+
+
+def without_mdns(offer: str) -> str:
+    """`offer` without its mDNS (``.local``) candidates.
+
+    The browser is found all the same: it checks our candidates, and where its checks come from is
+    a candidate (peer-reflexive, RFC 8445 section 7.3.1.3). For that the list of candidates must
+    stay open, so its end mark goes with them.
+    """
+    kept = [line for line in _lines(offer) if not _is_mdns_candidate(line)]
+    if len(kept) != len(_lines(offer)):
+        kept = [line for line in kept if line != "a=end-of-candidates"]
+    return _joined(kept)
+
+
+def codec_preferences() -> list[RTCRtpCodecCapability]:
+    """H.264 first (constrained baseline before baseline), VP8 as the fallback, with RTX."""
+
+    def rank(codec: RTCRtpCodecCapability) -> tuple[bool, bool]:
+        return (
+            codec.name.upper() != "H264",
+            codec.parameters.get("profile-level-id") != "42e01f",
+        )
+
+    return sorted(RTCRtpSender.getCapabilities("video").codecs, key=rank)
+
+
+def with_rate_hints(answer: str, start_bps: int, max_bps: int, min_bps: int | None = None) -> str:
+    """`answer` that tells Chrome where to start and where to end its bit rate.
+
+    Every VP8 and H.264 payload type gets ``x-google-start-bitrate`` and ``x-google-max-bitrate``
+    (kbps), and ``x-google-min-bitrate`` when `min_bps` is given: that pins the rate, come what may.
+    """
+    hints = f"x-google-start-bitrate={start_bps // 1000}"
+    if min_bps is not None:
+        hints += f";x-google-min-bitrate={min_bps // 1000}"
+    hints += f";x-google-max-bitrate={max_bps // 1000}"
+    return _joined(list(_hinted(_lines(answer), hints)))
+
+
+def _hinted(lines: list[str], hints: str) -> Iterator[str]:
+    formatted = {line.split(" ", 1)[0] for line in lines if line.startswith("a=fmtp:")}
+    hinted = {f"a=fmtp:{match[1]}" for line in lines if (match := _RTPMAP.match(line))}
+    for line in lines:
+        name, _, parameters = line.partition(" ")
+        if name in hinted:
+            yield f"{name} {hints};{parameters}"
+            continue
+        yield line
+        match = _RTPMAP.match(line)
+        if match and f"a=fmtp:{match[1]}" not in formatted:
+            yield f"a=fmtp:{match[1]} {hints}"
+
+
+def _is_mdns_candidate(line: str) -> bool:
+    # a=candidate:foundation component transport priority address port typ ... (RFC 8839, 5.1)
+    fields = line.split()
+    return line.startswith("a=candidate:") and len(fields) > 4 and fields[4].endswith(".local")
+
+
+def _lines(sdp: str) -> list[str]:
+    return [line for line in sdp.splitlines() if line]
+
+
+def _joined(lines: list[str]) -> str:
+    return "\r\n".join(lines) + "\r\n"

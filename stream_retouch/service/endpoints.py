@@ -1,0 +1,267 @@
+"""The endpoints of the service, as OpenAPI tells them.
+
+``POST /session`` follows WHIP's header conventions (RFC 9725), but its answer is sendrecv: video
+goes in and comes back on one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.websockets import WebSocketDisconnect
+
+from stream_retouch.errors import SdpError, ServiceUnavailable, SessionNotFound
+from stream_retouch.metrics import CONTENT_TYPE
+from stream_retouch.service import control
+from stream_retouch.service.guard import deny, problem
+from stream_retouch.service.service import Service
+from stream_retouch.service.session import Session
+
+logger = logging.getLogger(__name__)
+
+PAGE = Path(__file__).parent / "page"
+RETRY_AFTER_S = 5
+"""What a client that was turned away is asked to wait, seconds."""
+TOO_SLOW = 1013
+"""WebSocket close code "try again later": the reader fell behind."""
+
+
+def _unavailable(reason: str) -> Response:
+    return problem(503, reason, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _documented(status: int, detail: str) -> dict[int | str, dict[str, Any]]:
+    """One error answer for OpenAPI."""
+    example = {"type": "about:blank", "title": "...", "status": status, "detail": detail}
+    return {
+        status: {
+            "description": detail,
+            "content": {"application/problem+json": {"example": example}},
+        }
+    }
+
+
+_SDP_EXAMPLE = (
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n..."
+)
+
+
+def add_session_routes(app: FastAPI, service: Service) -> None:
+    settings, sessions = service.settings, service.sessions
+
+    @app.post(
+        "/session",
+        status_code=201,
+        summary="Start a session",
+        description=(
+            "Offer video (sendrecv); the answer sends it back retouched. All candidates are in "
+            "the answer. A data channel named `control`, or the WebSocket `/ws?session=ID`, takes "
+            "the control messages."
+        ),
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/sdp": {"schema": {"type": "string"}, "example": _SDP_EXAMPLE}
+                },
+            }
+        },
+        response_class=Response,
+        responses={
+            201: {
+                "description": "The SDP answer",
+                "headers": {
+                    "Location": {
+                        "description": "Path of the session; its last part is the session's id",
+                        "schema": {"type": "string", "example": "/session/3q2-7wEVnKx0..."},
+                    },
+                    "ETag": {
+                        "description": "Of this ICE session (strong)",
+                        "schema": {"type": "string", "example": '"f3a9c1"'},
+                    },
+                },
+                "content": {"application/sdp": {"example": _SDP_EXAMPLE}},
+            },
+            **_documented(400, "the offer is not SDP; send what createOffer() gave"),
+            **_documented(401, "this service needs its token: send Authorization: Bearer TOKEN"),
+            **_documented(403, "without a token only the service's own page may talk to it"),
+            **_documented(413, f"an offer may have at most {settings.max_sdp_bytes} bytes"),
+            **_documented(415, "send the offer as Content-Type: application/sdp"),
+            **_documented(503, "the engine is being loaded; try again in a few seconds"),
+        },
+    )
+    async def start_session(request: Request) -> Response:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/sdp":
+            return problem(415, "send the offer as Content-Type: application/sdp")
+        body = await _bounded_body(request, settings.max_sdp_bytes)
+        if body is None:
+            return problem(413, f"an offer may have at most {settings.max_sdp_bytes} bytes")
+        missing = service.missing()
+        if missing is not None or service.parts is None:
+            return _unavailable(missing or "")
+        try:
+            session, answer = await sessions.open(body.decode(), service.parts)
+        except UnicodeDecodeError:
+            return problem(400, "the offer is not UTF-8 text; send what createOffer() gave")
+        except SdpError as error:
+            return problem(400, str(error))
+        except ServiceUnavailable as error:
+            return _unavailable(str(error))
+        except Exception:  # the border of a connection: this user is told, the others go on
+            logger.exception("a session could not be started")
+            return problem(500, "the session could not be started; see the service's log")
+        headers = {
+            "Location": f"/session/{session.id}",
+            "ETag": f'"{secrets.token_hex(8)}"',
+            "Cache-Control": "no-store",
+        }
+        return Response(answer, 201, headers=headers, media_type="application/sdp")
+
+    @app.options("/session", status_code=204, summary="What POST takes", response_class=Response)
+    async def session_options() -> Response:
+        return Response(
+            status_code=204, headers={"Accept-Post": "application/sdp", "Allow": "OPTIONS, POST"}
+        )
+
+    @app.delete(
+        "/session/{session_id}",
+        summary="End a session",
+        openapi_extra={
+            "parameters": [
+                {
+                    "name": "session_id",
+                    "in": "path",
+                    "required": True,
+                    "schema": {"type": "string"},
+                    "example": "3q2-7wEVnKx0...",
+                }
+            ]
+        },
+        response_class=Response,
+        responses={
+            200: {"description": "It has ended and freed everything", "content": {}},
+            **_documented(401, "this service needs its token: send Authorization: Bearer TOKEN"),
+            **_documented(403, "without a token only the service's own page may talk to it"),
+            **_documented(404, "no such session; start a new one with POST /session"),
+        },
+    )
+    async def end_session(request: Request) -> Response:
+        await sessions.end(request.path_params["session_id"])
+        return Response()
+
+    @app.websocket("/ws")
+    async def control_socket(websocket: WebSocket) -> None:
+        try:
+            session = sessions.get(websocket.query_params.get("session", ""))
+        except SessionNotFound as error:
+            await deny(websocket, problem(404, str(error)))
+            return
+        await websocket.accept()
+        await _converse(websocket, session)
+
+
+async def _bounded_body(request: Request, limit: int) -> bytes | None:
+    """The request's body; None when it is longer than `limit` bytes, without reading on."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            return None
+    return bytes(body)
+
+
+async def _converse(websocket: WebSocket, session: Session) -> None:
+    """Carries control messages both ways until either side ends."""
+    outbox = session.subscribe()
+    writer = asyncio.create_task(_write(websocket, outbox), name=f"ws {session.label}")
+    try:
+        while True:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                break
+            text = message.get("text")
+            if text is None:
+                outbox.put(control.encode(control.error(None, "send JSON text, not binary")))
+            else:
+                session.receive(text)
+    except RuntimeError:  # starlette: the writer has closed it
+        logger.debug("%s: a control socket was closed", session.label)
+    finally:
+        session.unsubscribe(outbox)
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
+
+
+async def _write(websocket: WebSocket, outbox: control.Outbox) -> None:
+    try:
+        while (text := await outbox.get()) is not None:
+            await websocket.send_text(text)
+        if outbox.overflowed:
+            await websocket.close(TOO_SLOW, "messages were not read in time")
+        else:
+            await websocket.close(1000, "the session has ended")
+    except (WebSocketDisconnect, RuntimeError):  # gone in the meantime
+        logger.debug("a control socket was gone before its last message")
+
+
+def add_health_routes(app: FastAPI, service: Service) -> None:
+    @app.get(
+        "/healthz",
+        summary="Whether the service lives",
+        responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
+    )
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    loading = {
+        "ready": False,
+        "reasons": ["the engine is being loaded; try again in a few seconds"],
+    }
+
+    @app.get(
+        "/readyz",
+        summary="Whether a session can be opened",
+        responses={
+            200: {"content": {"application/json": {"example": {"ready": True, "reasons": []}}}},
+            503: {
+                "description": "Not yet, and why",
+                "content": {"application/json": {"example": loading}},
+            },
+        },
+    )
+    async def readyz() -> JSONResponse:
+        reason = service.missing()
+        if reason is None:
+            return JSONResponse({"ready": True, "reasons": []})
+        return JSONResponse({"ready": False, "reasons": [reason]}, 503)
+
+    example = "stream_retouch_sessions 1.0\n"
+
+    @app.get(
+        "/metrics",
+        summary="Metrics in the Prometheus text format",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"example": example}}}},
+    )
+    async def metrics() -> Response:
+        return Response(service.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def add_page_routes(app: FastAPI) -> None:
+    app.mount("/page", StaticFiles(directory=PAGE, check_dir=False), name="page")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(PAGE / "index.html")
+
+    @app.get("/sample.webm", include_in_schema=False)
+    async def sample() -> FileResponse:
+        return FileResponse(PAGE / "sample.webm", media_type="video/webm")

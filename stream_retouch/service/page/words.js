@@ -1,0 +1,194 @@
+// Names that people read: categories, regions, messages. The only place with sentences.
+
+const CATEGORY = {
+  pimple: "Pimples", acne: "Acne", freckle: "Freckles", spot: "Spots", dark_circle: "Dark circles",
+  forehead_wrinkle: "Forehead wrinkles", crows_feet: "Crow's feet", fine_line: "Fine lines",
+  stray_hair: "Stray hair", mole: "Moles", redness: "Redness", shine: "Shine", scar: "Scars",
+  uneven_tone: "Uneven tone", eye_bag: "Eye bags", pores: "Pores",
+  nasolabial_fold: "Smile lines", blemishes: "All blemishes",
+};
+const REGION = {
+  forehead: "forehead", glabella: "between the brows", left_under_eye: "under the left eye",
+  right_under_eye: "under the right eye", left_crows_feet: "beside the left eye",
+  right_crows_feet: "beside the right eye", nose: "nose", left_cheek: "left cheek",
+  right_cheek: "right cheek", mouth: "mouth", chin: "chin", jaw: "jaw",
+};
+const PAIRS = [
+  ["left_cheek", "right_cheek", "cheeks"],
+  ["left_under_eye", "right_under_eye", "under the eyes"],
+  ["left_crows_feet", "right_crows_feet", "beside the eyes"],
+];
+
+export const EXAMPLES = [
+  "Remove the spots on my forehead",
+  "Soften the dark circles a little",
+  "Everything but my freckles",
+  "Undo",
+];
+
+const plain = (identifier) => identifier.replaceAll("_", " ");
+
+export function categoryName(identifier) {
+  return CATEGORY[identifier] ?? plain(identifier);
+}
+
+// "forehead, cheeks"; empty for the whole face.
+export function placeName(regions) {
+  if (regions.includes("face")) return "";
+  const rest = new Set(regions);
+  const names = [];
+  for (const [left, right, both] of PAIRS) {
+    if (rest.has(left) && rest.has(right)) {
+      names.push(both);
+      rest.delete(left);
+      rest.delete(right);
+    }
+  }
+  return [...[...rest].map((region) => REGION[region] ?? plain(region)), ...names].join(", ");
+}
+
+const AT = {
+  glabella: "between my brows", left_under_eye: "under my left eye", right_under_eye: "under my right eye",
+  left_crows_feet: "beside my left eye", right_crows_feet: "beside my right eye",
+};
+
+function spoken(regions) {
+  if (regions.includes("face")) return "";
+  return " " + regions.map((region) => AT[region] ?? `on my ${plain(region)}`).join(" and ");
+}
+
+const things = (identifier) => (identifier === "blemishes" ? "blemishes" : categoryName(identifier).toLowerCase());
+const removal = ({ category, regions, amount }) => `Remove my ${things(category)}${spoken(regions)} by ${Math.round(100 * amount)} percent`;
+const keeping = ({ category, regions }) => `Keep my ${things(category)}${spoken(regions)}`;
+
+// Whether a keep holds anything back now: some edit would otherwise change what it names.
+export function matters(keep, plan) {
+  const meet = (a, b) => a.includes("face") || b.includes("face") || a.some((region) => b.includes(region));
+  return plan.edits.some(
+    (edit) =>
+      (edit.category === keep.category || edit.category === "blemishes" || keep.category === "blemishes") &&
+      meet(edit.regions, keep.regions),
+  );
+}
+
+// The instructions that take one chip of the plan away again. `before` is the plan one turn earlier.
+export function wordsWithout(chip, plan, before) {
+  const same = (a, b) => a.category === b.category && String(a.regions) === String(b.regions) && a.amount === b.amount;
+  const all = [...plan.edits, ...plan.keep];
+  const earlier = [...before.edits, ...before.keep];
+  if (all.length === earlier.length + 1 && !earlier.some((item) => same(item, chip))) return ["Undo"];
+  if (all.length === 1) return ["Start over"];
+  if (chip.amount === undefined) {
+    const over = plan.edits.find((edit) => edit.category === chip.category)
+      ?? plan.edits.find((edit) => edit.category === "blemishes");
+    return [removal({ ...chip, amount: over?.amount ?? 0.8 })];
+  }
+  // "Keep my blemishes" says to leave everything as it is, so the rest is said again.
+  if (chip.category === "blemishes" && chip.regions.includes("face")) {
+    return [
+      "Start over",
+      ...plan.edits.filter((edit) => !same(edit, chip)).map(removal),
+      ...plan.keep.map(keeping),
+    ];
+  }
+  return [keeping(chip)];
+}
+
+// What went wrong and what helps. `retry`: the page tries again by itself.
+export const NOTICES = {
+  "camera-refused": {
+    title: "The camera is not allowed",
+    text: "Allow it with the camera sign beside the address (or in the system's privacy settings), then try again.",
+    actions: ["again", "sample"],
+  },
+  "camera-missing": {
+    title: "No camera found",
+    text: "Plug one in or switch it on, then try again.",
+    actions: ["again", "sample"],
+  },
+  "camera-busy": {
+    title: "The camera is in use",
+    text: "Another program holds it. Close that program or its video, then try again.",
+    actions: ["again", "sample"],
+  },
+  "camera-gone": {
+    title: "The camera went away",
+    text: "Plug it in again or choose another one, then try again.",
+    actions: ["again", "sample"],
+  },
+  "camera-failed": {
+    title: "The camera did not start",
+    text: "Try again; if it stays so, choose another camera or a smaller picture size.",
+    actions: ["again", "sample"],
+  },
+  insecure: {
+    title: "No camera at this address",
+    text: "Browsers give the camera only to https pages and to this machine's own address. Open the page at http://127.0.0.1 on the machine that runs the service, or put https before it.",
+    actions: ["sample"],
+  },
+  "sample-failed": {
+    title: "The sample clip does not play",
+    text: "This browser cannot play WebM video, or the clip is missing from the service. Use the camera.",
+    actions: ["camera"],
+  },
+  "webrtc-missing": {
+    title: "This browser cannot send video",
+    text: "WebRTC is missing or switched off. Use a current Chromium, Firefox or Safari, or switch it on in the browser's settings.",
+    actions: [],
+  },
+  "network-down": {
+    title: "No network interface is up",
+    text: "The browser finds no way out of this machine, which it needs even to reach a service on the same machine. Switch on Wi-Fi or plug in a cable.",
+    actions: ["again"],
+    retry: true,
+  },
+  "server-gone": {
+    title: "The service does not answer",
+    text: "Start it again with make run. Your words are kept and sent again as soon as it is back.",
+    actions: ["again"],
+    retry: true,
+  },
+  "server-loading": {
+    title: "The service is still loading",
+    text: "It is getting its network ready. Your video starts by itself.",
+    actions: [],
+    retry: true,
+  },
+  "server-full": {
+    title: "The service is full",
+    text: "It serves as many people as it can. Your video starts as soon as a place is free.",
+    actions: ["again"],
+    retry: true,
+  },
+  "path-blocked": {
+    title: "The video does not get through",
+    text: "The service answers, but no video packet arrives: a firewall or VPN stops UDP between this browser and the service. Allow it, or use the service on this machine.",
+    actions: ["again"],
+    retry: true,
+  },
+  refused: {
+    title: "The service refused this page",
+    text: "Open the page at the address that the service printed when it started, with its token if it has one.",
+    actions: ["again"],
+  },
+  "no-common-video": {
+    title: "No video format in common",
+    text: "The service could not use this browser's offer. Use a browser with H.264 or VP8.",
+    actions: ["again"],
+  },
+};
+
+export const ACTION_LABEL = {
+  again: "Try again",
+  sample: "Try the sample clip",
+  camera: "Use my camera",
+};
+
+export const PILL = {
+  idle: "Not started",
+  starting: "Starting",
+  connecting: "Connecting",
+  live: "Live",
+  waiting: "Waiting",
+  error: "Stopped",
+};

@@ -1,0 +1,375 @@
+"""One user's connection: peer, frame worker, look and dialogue.
+
+    control message ─ Session.receive ─ strength, enable, overlay ───────────── new look
+                                      └ instruct ─ instruction thread:
+                                                   plan, then prepare ───────── new look
+    frame thread: reads session.look once per frame; tells the first frame that shows it
+
+Everything here runs on the event loop, except where a docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from stream_retouch.engine import Conditioning, FaceFinder
+from stream_retouch.language.dialogue import advance
+from stream_retouch.language.plan import Dialogue, InstructionPlan, amounts
+from stream_retouch.media.retouch import Look
+from stream_retouch.metrics import Metrics
+from stream_retouch.service import control
+from stream_retouch.service.instructions import InstructionThread, call_on
+from stream_retouch.service.parts import Parts, PeerPort, neutral
+from stream_retouch.service.worker import FrameWorker, Retoucher
+from stream_retouch.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PULSE_S = 1.0
+"""Seconds between two ``stats`` messages."""
+SUPERSEDED = "superseded by a newer instruction"
+COULD_NOT = (
+    "this could not be carried out, something went wrong; the look is unchanged, try other words"
+)
+READY = "Nothing is changed yet: say what to retouch."
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An instruction and when it arrived (time.monotonic, seconds)."""
+
+    message: control.Instruct
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Understood:
+    """What the instruction thread made of one instruction."""
+
+    plan: InstructionPlan
+    reply: str
+    dialogue: Dialogue
+    conditioning: Conditioning | None
+    """None when the plan is a reject: nothing was prepared."""
+    face_id: int | None
+    """The face whose crop was the key frame, when it was the only one in view."""
+
+
+class Session:
+    """One user. Made by `Sessions.open`, ended by `close`.
+
+    `look` changes by one assignment; the frame thread reads it once per frame.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        label: str,
+        peer: PeerPort,
+        parts: Parts,
+        settings: Settings,
+        metrics: Metrics,
+        instructions: InstructionThread,
+        on_ended: Callable[[Session], None],
+    ) -> None:
+        self.id = session_id
+        self.label = label
+        self.look = Look(0, InstructionPlan(), amounts(InstructionPlan()), neutral(), {})
+        self._peer, self._parts, self._settings, self._metrics = peer, parts, settings, metrics
+        self._instructions, self._on_ended = instructions, on_ended
+        self._loop = asyncio.get_running_loop()
+        self._retoucher: Retoucher | None = None
+        self._worker: FrameWorker | None = None
+        self._dialogue = Dialogue()
+        self._reply = READY
+        self._pending: _Asked | None = None
+        self._wanted = asyncio.Event()
+        self._face_ids: frozenset[int] = frozenset()
+        self._tried: set[int] = set()
+        # Version of the look -> (when its message arrived, whether it was an instruction).
+        self._unseen: dict[int, tuple[float, bool]] = {}
+        self._outboxes: set[control.Outbox] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing: asyncio.Task[None] | None = None
+        self._sent = 0
+        self._dropped_out = 0
+
+    async def open(
+        self,
+        offer: str,
+        make_retoucher: Callable[[FaceFinder], Retoucher],
+        engine_lock: threading.Lock,
+    ) -> str:
+        """Answers the offer and starts the frame path.
+
+        Raises:
+            SdpError: the offer is not usable.
+        """
+        self._peer.on_message = self.receive
+        self._peer.on_closed = partial(self._on_ended, self)
+        answer = await self._peer.answer(offer)
+        finder = self._parts.finder
+        retoucher = await asyncio.to_thread(lambda: make_retoucher(finder()))
+        self._retoucher = retoucher
+        self._worker = FrameWorker(
+            self._peer,
+            retoucher,
+            self._parts.engine,
+            engine_lock,
+            lambda: self.look,
+            self._metrics,
+            budget_s=self._settings.frame_budget_ms / 1000,
+            on_applied=lambda *seen: call_on(self._loop, partial(self._applied, *seen)),
+            on_faces=lambda ids: call_on(self._loop, partial(self._faces_changed, ids)),
+            label=self.label,
+        )
+        if self._closing is None:  # the peer may have gone while the finder was loading
+            self._worker.start()
+            self._tasks = [
+                asyncio.create_task(self._follow_words(), name=f"words {self.label}"),
+                asyncio.create_task(self._pulse(), name=f"pulse {self.label}"),
+            ]
+        return answer
+
+    async def close(self) -> None:
+        """Ends everything of this session, in about `Settings.shutdown_timeout_s`. May be called
+        twice."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name=f"close {self.label}")
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        self._peer.on_message = self._peer.on_closed = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for outbox in self._outboxes:
+            outbox.close()
+        timeout_s = self._settings.shutdown_timeout_s
+        parts: list[Awaitable[object]] = [self._close_peer(timeout_s)]
+        if self._worker is not None:
+            parts.append(asyncio.to_thread(self._worker.close, timeout_s))
+        await asyncio.gather(*parts)
+
+    async def _close_peer(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._peer.close()
+        except TimeoutError:
+            logger.warning(
+                "%s: the connection did not close in time; it is left behind", self.label
+            )
+        except Exception:  # the rest of the session must still be freed
+            logger.exception("%s: the connection did not close well", self.label)
+
+    # Messages
+
+    def subscribe(self) -> control.Outbox:
+        """An outbox that gets every message of this session from now on."""
+        outbox = control.Outbox()
+        if self._closing is not None:
+            outbox.close()
+        self._outboxes.add(outbox)
+        return outbox
+
+    def unsubscribe(self, outbox: control.Outbox) -> None:
+        """Ends `subscribe`."""
+        outbox.close()
+        self._outboxes.discard(outbox)
+
+    def receive(self, text: str) -> None:
+        """Takes one control message and answers it. Never raises, whatever the text."""
+        logger.debug("%s < %s", self.label, text)
+        message = control.parse(text, self._settings)
+        match message:
+            case control.Refusal():
+                self._tell(control.error(message.id, message.reason))
+            case control.Instruct():
+                if self._pending is not None:
+                    self._tell(control.rejected(self._pending.message.id, SUPERSEDED))
+                self._pending = _Asked(message, time.monotonic())
+                self._wanted.set()
+                self._tell(control.ack(message.id, self.look.version))
+            case control.Strength():
+                self._turn(message.id, replace(self.look, strength=message.value))
+            case control.Enable():
+                self._turn(message.id, replace(self.look, enabled=message.value))
+            case control.Overlay():
+                self._turn(message.id, replace(self.look, overlay=message.value))
+            case control.AskState():
+                self._tell(control.ack(message.id, self.look.version))
+                self._tell(self._state(message.id))
+
+    def _turn(self, said_id: str | None, look: Look) -> None:
+        """A change that needs no new conditioning."""
+        self._show(look, time.monotonic(), instructed=False)
+        self._tell(control.ack(said_id, self.look.version))
+
+    def _show(self, look: Look, asked_at: float, *, instructed: bool) -> None:
+        version = self.look.version + 1
+        self._unseen[version] = (asked_at, instructed)
+        self.look = replace(look, version=version)
+
+    def _tell(self, answer: control.Answer) -> None:
+        text = control.encode(answer)
+        logger.debug("%s > %s", self.label, text)
+        self._peer.send_message(text)
+        for outbox in self._outboxes:
+            outbox.put(text)
+
+    def _state(self, said_id: str | None) -> control.Answer:
+        faces = self._worker.stats().faces if self._worker is not None else 0
+        return control.state(said_id, self.look, self._reply, faces, self._parts.engine.name)
+
+    def _applied(self, version: int, first_pts_s: float, seen_at: float) -> None:
+        """The first frame that shows `version` has left."""
+        asked = self._unseen.get(version)
+        self._unseen = {v: when for v, when in self._unseen.items() if v > version}
+        if asked is None:
+            return
+        asked_at, instructed = asked
+        if instructed:
+            self._metrics.instruction_seconds.observe(seen_at - asked_at)
+            logger.info("%s: an instruction shows, version %d", self.label, version)
+        self._tell(control.applied(version, first_pts_s, (seen_at - asked_at) * 1000))
+
+    # Words
+
+    async def _follow_words(self) -> None:
+        """Instructions first, then faces that still wear the default conditioning; one call at a
+        time."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while True:
+                if self._pending is not None:
+                    asked, self._pending = self._pending, None
+                    await self._carry_out(asked)
+                elif (face_id := self._unprepared()) is not None:
+                    await self._prepare_face(face_id)
+                else:
+                    break
+
+    async def _carry_out(self, asked: _Asked) -> None:
+        said_id = asked.message.id
+        call = partial(self._understand, asked.message.text, self._dialogue)
+        try:
+            understood = await self._instructions.run(call)
+        except Exception as error:  # its text may hold what the user said: only its kind is logged
+            logger.error("%s: an instruction failed with %s", self.label, type(error).__name__)
+            logger.debug("%s: the instruction that failed", self.label, exc_info=True)
+            self._tell(control.rejected(said_id, COULD_NOT))
+            return
+        if self._pending is not None:
+            self._tell(control.rejected(said_id, SUPERSEDED))
+            return
+        self._dialogue, self._reply = understood.dialogue, understood.reply
+        if understood.conditioning is None:
+            self._tell(control.rejected(said_id, understood.reply))
+            return
+        self._dress(understood, asked.at)
+        told = replace(self.look.plan, action=understood.plan.action)
+        self._tell(control.plan(said_id, self.look.version, told, understood.reply))
+        self._wanted.set()
+
+    def _dress(self, understood: _Understood, asked_at: float) -> None:
+        """Replaces the look by one with the new plan; strength, on/off and overlay stay."""
+        assert understood.conditioning is not None
+        plan, conditioning = understood.dialogue.look, understood.conditioning
+        self._check(conditioning)
+        own = {} if understood.face_id is None else {understood.face_id: conditioning}
+        self._tried = set(own)
+        look = replace(self.look, plan=plan, table=amounts(plan), default=conditioning, by_face=own)
+        self._show(look, asked_at, instructed=True)
+
+    def _understand(self, text: str, dialogue: Dialogue) -> _Understood:
+        """Both passes of DESIGN §4. Instruction thread; touches nothing of the session but the
+        retoucher's crops."""
+        plan, reply = self._parts.planner.plan(text, dialogue)
+        after = advance(dialogue, text, plan)
+        if plan.action == "reject":
+            return _Understood(plan, reply, after, None, None)
+        retoucher, conditioner = self._retoucher, self._parts.conditioner
+        assert retoucher is not None and conditioner is not None
+        faces = retoucher.faces()
+        face_id = faces[0].id if len(faces) == 1 else None
+        crop = retoucher.key_crop(face_id)
+        conditioning = conditioner.prepare(after.look, crop)
+        return _Understood(plan, reply, after, conditioning, None if crop is None else face_id)
+
+    # Faces
+
+    def _faces_changed(self, ids: frozenset[int]) -> None:
+        self._face_ids = ids
+        self._tried &= ids
+        if not ids.issuperset(self.look.by_face):
+            kept = {face: own for face, own in self.look.by_face.items() if face in ids}
+            self.look = replace(self.look, by_face=kept)
+        self._wanted.set()
+
+    def _unprepared(self) -> int | None:
+        """A face in view that has no conditioning of its own yet, when the look asks for
+        anything."""
+        if not self.look.table.any():
+            return None
+        return min(self._face_ids - self._tried - self.look.by_face.keys(), default=None)
+
+    async def _prepare_face(self, face_id: int) -> None:
+        self._tried.add(face_id)
+        plan = self.look.plan
+        try:
+            conditioning = await self._instructions.run(partial(self._prepare, plan, face_id))
+        except Exception as error:  # the face keeps the default
+            logger.error("%s: a face was not prepared: %s", self.label, type(error).__name__)
+            return
+        # The look may have changed meanwhile: a newer plan starts over with every face.
+        if conditioning is not None and plan is self.look.plan and face_id in self._face_ids:
+            self._check(conditioning)
+            self.look = replace(self.look, by_face={**self.look.by_face, face_id: conditioning})
+
+    def _prepare(self, plan: InstructionPlan, face_id: int) -> Conditioning | None:
+        """Instruction thread. None when the face has gone."""
+        retoucher, conditioner = self._retoucher, self._parts.conditioner
+        assert retoucher is not None and conditioner is not None
+        crop = retoucher.key_crop(face_id)
+        return None if crop is None else conditioner.prepare(plan, crop)
+
+    def _check(self, conditioning: Conditioning) -> None:
+        if not conditioning.agrees:
+            self._metrics.conditioning_mismatches.inc()
+
+    # Health
+
+    async def _pulse(self) -> None:
+        while True:
+            await asyncio.sleep(PULSE_S)
+            self._tell(self._measure())
+
+    def _measure(self) -> control.Answer:
+        assert self._worker is not None
+        stats = self._worker.stats()
+        samples = list(self._peer.added_ms)
+        sent, dropped_out = self._peer.sent, self._peer.dropped_out
+        new = min(len(samples), sent - self._sent)
+        for sample_ms in samples[len(samples) - new :]:
+            self._metrics.added_seconds.observe(sample_ms / 1000)
+        self._metrics.frame("dropped", dropped_out - self._dropped_out)
+        self._sent, self._dropped_out = sent, dropped_out
+        return {
+            "type": "stats",
+            "fps": round(stats.fps, 1),
+            "added_ms": round(float(np.median(samples)), 1) if samples else None,
+            "faces": stats.faces,
+            "fresh_share": None if stats.fresh_share is None else round(stats.fresh_share, 3),
+            "dropped": stats.dropped + dropped_out,
+            "reused": stats.reused,
+            "failed": stats.failed,
+        }

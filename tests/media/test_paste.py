@@ -1,0 +1,361 @@
+"""Pasting: exact where nothing is to change, right in every coding, and only where the mask is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+
+import cv2
+import numpy as np
+import pytest
+
+from stream_retouch.engine import CHROMA_STEP, OFFSET_STEP, EditLayer
+from stream_retouch.media.edits import FEATHER_PX, edit_of, mixed, scaled, tinted
+from stream_retouch.media.frames import picture_of, take_crop
+from stream_retouch.media.grain import texture_of
+from stream_retouch.media.paste import paste
+from tests.fakes import (
+    make_frame,
+    make_layer,
+    make_scene,
+    make_transform,
+    planes_copy,
+    rgb_of,
+)
+
+CODINGS = list(product(("bt601", "bt709"), (False, True)))
+MIDDLE = (slice(32, 96), slice(32, 96))
+
+
+def pasted(frame, transform, *layers):
+    return paste(frame, picture_of(frame), [(transform, edit_of(layer)) for layer in layers])
+
+
+def wild_layer(seed=0):
+    rng = np.random.default_rng(seed)
+    return EditLayer(
+        rng.integers(0, 256, (4, 128, 128)).astype(np.uint8),
+        rng.integers(0, 256, (128, 128)).astype(np.uint8),
+        float(rng.uniform(0, 255)),
+    )
+
+
+@pytest.mark.parametrize("matrix, full_range", CODINGS)
+@pytest.mark.parametrize("mask_on", [True, False])
+def test_an_identity_edit_gives_back_every_byte(matrix, full_range, mask_on):
+    """Neutral codes under a full mask, and wild codes under an empty one, grain asked for or
+    not."""
+    noise = np.random.default_rng(1).uniform(0, 255, (151, 203, 3))
+    frame = make_frame(rgb=noise, matrix=matrix, full_range=full_range)
+    layer = make_layer() if mask_on else replace(wild_layer(), mask=np.zeros((128, 128), np.uint8))
+    grainy = replace(edit_of(layer), texture=np.full((32, 32), 5.0, np.float32))
+    transform = make_transform((90, 70), 0.7, 12.0)
+    for edit in (edit_of(layer), grainy):
+        new = paste(frame, picture_of(frame), [(transform, edit)])
+        assert new is not frame
+        for before, after in zip(planes_copy(frame), planes_copy(new), strict=True):
+            np.testing.assert_array_equal(after, before)
+
+
+def test_outside_the_mask_every_byte_stays_and_the_source_is_never_written():
+    frame = make_frame(321, 243, noise=6.0)
+    before = planes_copy(frame)
+    layer = make_layer(255, 200, 10, 250, inside=MIDDLE)
+    new = pasted(frame, make_transform((150, 111), 0.6), layer)
+    for plane, old in zip(planes_copy(frame), before, strict=True):
+        np.testing.assert_array_equal(plane, old)
+    reach = 0.6 * (64 + 2 + 1)  # half the mask's side, a layer pixel of slope, rounding
+    for plane, old, step in zip(planes_copy(new), before, (1, 2, 2), strict=True):
+        rows, columns = np.nonzero(plane != old)
+        assert rows.size > 500
+        assert np.abs(columns * step - 150).max() <= reach + 2
+        assert np.abs(rows * step - 111).max() <= reach + 2
+
+
+def test_a_new_frame_keeps_times_and_colour_attributes():
+    frame = make_frame(64, 48, pts=4321, time_base=Fraction(1, 1000), matrix="bt709")
+    frame.color_primaries, frame.color_trc = 1, 1
+    new = pasted(frame, make_transform((30, 20), 0.1), make_layer(offset=160))
+    assert (new.pts, new.time_base) == (4321, Fraction(1, 1000))
+    for name in ("color_range", "colorspace", "color_primaries", "color_trc", "width", "height"):
+        assert getattr(new, name) == getattr(frame, name)
+    assert new.format.name == "yuv420p"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (5, 3), (2, 7), (64, 1), (37, 41)])
+@pytest.mark.parametrize("scale", [0.02, 0.4, 2.0])
+def test_frames_of_any_size_are_pasted_onto(size, scale):
+    frame = make_frame(*size, rgb=np.full((size[1], size[0], 3), 120.0), full_range=True)
+    transform = make_transform((size[0] / 2 - 0.5, size[1] / 2 - 0.5), scale)
+    y, u, v = planes_copy(pasted(frame, transform, make_layer(offset=148, cr=148)))
+    middle = (size[1] // 2, size[0] // 2)
+    assert y[middle] == 150
+    if scale > 0.02:
+        assert (y == 150).all() and (v == 128 + 15).all() and (u == 128).all()
+
+
+@pytest.mark.parametrize("centre", [(0, 0), (319, 239), (160, -40), (-90, 100), (330, 120)])
+@pytest.mark.parametrize("degrees", [0.0, 40.0, 180.0])
+def test_a_face_cut_by_the_edge_is_pasted_as_far_as_it_is_there(centre, degrees):
+    frame = make_frame(320, 240, rgb=np.full((240, 320, 3), 120.0), full_range=True)
+    wide = make_frame(1280, 960, rgb=np.full((960, 1280, 3), 120.0), full_range=True)
+    layer = make_layer(100, 170, 100, 150, skin_luma=140.0)
+    small = planes_copy(pasted(frame, make_transform(centre, 1.0, degrees), layer))
+    moved = make_transform((centre[0] + 480, centre[1] + 360), 1.0, degrees)
+    large = planes_copy(pasted(wide, moved, layer))
+    for part, whole, step in zip(small, large, (1, 2, 2), strict=True):
+        rows, columns = part.shape
+        y, x = 360 // step, 480 // step
+        same = whole[y : y + rows, x : x + columns].astype(int)
+        assert np.abs(part - same).max() <= 1  # sampling places are rounded from another corner
+        assert (part != same).mean() < 0.001
+
+
+def test_a_face_outside_the_frame_changes_nothing():
+    frame = make_frame()
+    new = pasted(frame, make_transform((2000, -900), 1.0), wild_layer())
+    for before, after in zip(planes_copy(frame), planes_copy(new), strict=True):
+        np.testing.assert_array_equal(after, before)
+
+
+def test_the_formula_is_that_of_the_edit_layer():
+    """Y' = Y + M*((g-1)*(Y-mu) + o) and C' = C + M*c, to the nearest code, in full-range BT.601."""
+    frame = make_frame(320, 240, full_range=True, noise=8.0)
+    layer = make_layer(102, 138, 120, 141, mask=153, skin_luma=170.0)
+    new = pasted(frame, make_transform((160, 120), 0.5), layer)
+    inner = (slice(90, 150), slice(130, 190))
+    half = (slice(45, 75), slice(65, 95))
+    y, u, v = (p.astype(float) for p in planes_copy(frame))
+    mask, flat = 153 / 255, 102 / 255
+    y = y + mask * (-flat * (y - 170.0) + 10 * OFFSET_STEP)
+    u, v = u - mask * 8 * CHROMA_STEP, v + mask * 13 * CHROMA_STEP
+    for got, expected, part in zip(planes_copy(new), (y, u, v), (inner, half, half), strict=True):
+        assert np.abs(got[part] - expected[part]).max() <= 0.5 + 1e-3
+
+
+def test_results_stay_within_a_byte():
+    for offset, value, level in ((255, 250.0, 255), (0, 5.0, 0)):
+        frame = make_frame(rgb=np.full((64, 64, 3), value), full_range=True)
+        layer = make_layer(offset=offset, cb=offset, cr=offset)
+        y, _, _ = planes_copy(pasted(frame, make_transform((32, 32), 0.4), layer))
+        assert (y == level).all()
+
+
+@pytest.mark.parametrize(
+    "layer_codes", [(255, 140, 128, 128), (0, 120, 140, 120), (200, 128, 110, 150)]
+)
+def test_the_same_content_looks_the_same_in_every_coding(layer_codes):
+    scene = make_scene(320, 240)
+    layer = make_layer(*layer_codes, mask=200, skin_luma=165.0)
+    results = []
+    for matrix, full_range in CODINGS:
+        frame = make_frame(rgb=scene, matrix=matrix, full_range=full_range, siting="center")
+        picture = replace(picture_of(frame), siting="center")
+        new = paste(frame, picture, [(make_transform((160, 120), 0.7), edit_of(layer))])
+        results.append(rgb_of(planes_copy(new), matrix=matrix, full_range=full_range))
+    reference = results[CODINGS.index(("bt601", True))]
+    assert np.abs(reference - scene)[80:160, 100:220].max() > 8
+    for result in results:
+        difference = np.abs(result - reference)[60:180, 80:240]
+        assert difference.max() <= 4.5  # 8-bit codes of chroma alone are worth 2 in blue
+        assert difference.mean() <= 1.0
+
+
+@pytest.mark.parametrize("matrix, full_range", CODINGS)
+def test_flattening_to_mu_reaches_that_bt601_luma_in_every_coding(matrix, full_range):
+    """A grey-green spot in skin: BT.709 luma alone would land elsewhere."""
+    scene = np.broadcast_to([180.0, 120.0, 90.0], (96, 96, 3)).copy()
+    scene[40:56, 40:56] = [90.0, 110.0, 60.0]
+    frame = make_frame(rgb=scene, matrix=matrix, full_range=full_range, siting="center")
+    picture = replace(picture_of(frame), siting="center")
+    layer = make_layer(flatten=255, skin_luma=140.0)
+    new = paste(frame, picture, [(make_transform((47.5, 47.5), 0.7), edit_of(layer))])
+    rgb = rgb_of(planes_copy(new), matrix=matrix, full_range=full_range)
+    luma = rgb @ [0.299, 0.587, 0.114]
+    assert np.abs(luma[44:52, 44:52] - 140).max() <= 1.5
+    assert np.abs(luma[20:32, 20:32] - 140).max() <= 1.5
+
+
+@pytest.mark.parametrize("siting", ["left", "center"])
+@pytest.mark.parametrize("degrees", [0.0, 30.0])
+@pytest.mark.parametrize("spot", [(40, 50), (77, 61), (90, 35)])
+def test_a_chroma_only_dot_returns_to_its_place(siting, degrees, spot):
+    """Its centre of gravity in the frame is where the transform puts it, to half a chroma pixel."""
+    frame = make_frame(640, 480, rgb=np.full((480, 640, 3), 120.0), siting=siting)
+    picture = replace(picture_of(frame), siting=siting)
+    layer = make_layer()
+    layer.codes[2:, spot[0] - 1 : spot[0] + 2, spot[1] - 1 : spot[1] + 2] = 200
+    transform = make_transform((320, 240), 1.1, degrees)
+    new = paste(frame, picture, [(transform, edit_of(layer))])
+    old_y, old_u, _ = planes_copy(frame)
+    y, u, v = planes_copy(new)
+    np.testing.assert_array_equal(y, old_y)
+    change = u.astype(float) - old_u
+    rows, columns = np.mgrid[: u.shape[0], : u.shape[1]]
+    x = 2 * (columns * change).sum() / change.sum() + (0.0 if siting == "left" else 0.5)
+    row = 2 * (rows * change).sum() / change.sum() + 0.5
+    place = transform @ [2 * spot[1] + 0.5, 2 * spot[0] + 0.5, 1.0]
+    assert abs(x - place[0]) < 0.25 and abs(row - place[1]) < 0.25
+    crop = take_crop(replace(picture_of(new), siting=siting), transform)
+    blue = crop[..., 2].astype(float) - np.median(crop[..., 2])
+    blue[np.abs(blue) < 3] = 0
+    rows, columns = np.mgrid[:256, :256]
+    assert abs((columns * blue).sum() / blue.sum() - (2 * spot[1] + 0.5)) < 0.5
+    assert abs((rows * blue).sum() / blue.sum() - (2 * spot[0] + 0.5)) < 0.5
+
+
+def test_the_chroma_mask_is_the_mean_of_four_luma_masks():
+    frame = make_frame(121, 91, rgb=np.full((91, 121, 3), 100.0), full_range=True)
+    layer = make_layer(offset=228, cb=228, inside=(slice(40, 81), slice(45, 90)))
+    y, u, _ = planes_copy(pasted(frame, make_transform((64, 47), 0.45, 10.0), layer))
+    mask = (y.astype(float) - 100) / 150
+    even = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
+    mean = even.reshape(46, 2, 61, 2).mean(axis=(1, 3))
+    assert np.abs((u.astype(float) - 128) / 75 - mean).max() <= 0.5 / 75 + 0.5 / 150 + 1e-3
+    assert mean.max() > 0.99
+
+
+def test_a_mask_below_one_code_is_nothing():
+    frame = make_frame(rgb=np.full((240, 320, 3), 100.0), full_range=True)
+    transform = make_transform((160, 120), 0.7)
+    picture = picture_of(frame)
+    edit = edit_of(make_layer(offset=255, cb=255, mask=1))
+    y, _, _ = planes_copy(paste(frame, picture, [(transform, edit)]))
+    assert (y == 101).sum() > 1000  # 190/255 of a code, rounded
+    for plane, old in zip(
+        planes_copy(paste(frame, picture, [(transform, scaled(edit, 0.99))])),
+        planes_copy(frame),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(plane, old)
+
+
+def test_the_mask_fades_to_nothing_at_the_edge_of_the_crop():
+    frame = make_frame(320, 320, rgb=np.full((320, 320, 3), 60.0), full_range=True)
+    y, _, _ = planes_copy(pasted(frame, make_transform((160, 160), 1.0), make_layer(offset=228)))
+    row = y[160].astype(int) - 60
+    first, last = 32, 32 + 255  # the crop's first and last column
+    assert row[: first + 1].max() == 0 and row[last:].max() == 0
+    rise = row[first : first + 2 * FEATHER_PX + 2]
+    assert (np.diff(rise) >= 0).all() and np.diff(rise).max() <= 150 / FEATHER_PX
+    assert row[160] == 150
+
+
+def test_bilinear_sampling_puts_the_layer_where_it_belongs():
+    """A ramp in the offset comes out as that ramp, to a rounding."""
+    frame = make_frame(640, 480, rgb=np.full((480, 640, 3), 100.0), full_range=True)
+    layer = make_layer()
+    layer.codes[1] = 128 + np.arange(128)[None, :] // 2 * 2 // 2
+    layer.codes[1] = np.clip(64 + np.arange(128)[None, :], 0, 255)
+    transform = make_transform((300, 230), 1.3)
+    y, _, _ = planes_copy(pasted(frame, transform, layer))
+    x = np.arange(200, 400)
+    column = (x - transform[0, 2]) / transform[0, 0]
+    expected = 100 + ((column - 0.5) / 2 - 64) * OFFSET_STEP
+    assert np.abs(y[230, 200:400] - expected).max() <= 0.51
+
+
+def test_faces_are_pasted_one_upon_the_other():
+    frame = make_frame(rgb=np.full((240, 320, 3), 100.0), full_range=True)
+    transform = make_transform((160, 120), 0.6)
+    layer = make_layer(offset=148)
+    y, _, _ = planes_copy(pasted(frame, transform, layer, layer))
+    assert y[120, 160] == 160
+
+
+def test_mixing_adds_up_what_each_edit_does():
+    first, second = wild_layer(1), wild_layer(2)
+    frame = make_frame(320, 240, full_range=True)
+    picture = picture_of(frame)
+    transform = make_transform((159.5, 119.5), 0.5)  # every layer pixel falls on a frame pixel
+    before = planes_copy(frame)[0].astype(float)
+    both = mixed([(edit_of(first), 0.3), (edit_of(second), 0.7)])
+    got = planes_copy(paste(frame, picture, [(transform, both)]))[0]
+    expected = before.copy()
+    for layer, weight in ((first, 0.3), (second, 0.7)):
+        one = edit_of(layer)
+        y, x = 56, 96
+        luma = before[y : y + 128, x : x + 128]
+        flatten, offset = one.channels[:2].astype(float)
+        expected[y : y + 128, x : x + 128] += (
+            weight * one.mask * (-flatten * (luma - layer.skin_luma) + offset)
+        )
+    inner = (slice(60, 180), slice(100, 220))
+    assert np.abs(got[inner] - np.clip(expected[inner], 0, 255)).max() <= 0.7
+
+
+def test_mixing_nothing_gives_nothing_and_one_edit_gives_that_edit():
+    edit = edit_of(wild_layer())
+    assert mixed([]) is None and mixed([(edit, 0.0)]) is None
+    assert mixed([(edit, 1.0)]) is edit
+    np.testing.assert_allclose(mixed([(edit, 0.5)]).mask, edit.mask / 2)
+
+
+def test_the_overlay_is_magenta_where_the_mask_is():
+    frame = make_frame(rgb=np.full((240, 320, 3), 120.0))
+    edit = tinted(edit_of(make_layer(inside=MIDDLE)))
+    new = paste(frame, picture_of(frame), [(make_transform((160, 120), 0.8), edit)])
+    rgb = rgb_of(planes_copy(new), matrix="bt601", full_range=False)
+    red, green, blue = rgb[120, 160]
+    assert red > green + 60 and blue > green + 60
+    np.testing.assert_array_equal(planes_copy(new)[0], planes_copy(frame)[0])
+    assert np.abs(rgb[20, 20] - 120).max() <= 2
+
+
+def flattened(noise, texture_scale=1.0, scale=1.0):
+    """Strength of the fine luma texture of a pasted frame, in the flattened middle and outside."""
+    rng = np.random.default_rng(3)
+    pores = cv2.GaussianBlur(rng.normal(0.0, 1.0, (480, 640)), (0, 0), 0.9)
+    scene = make_scene(640, 480) + (noise / pores.std() * pores)[..., None]
+    frame = make_frame(rgb=scene, full_range=True)
+    picture = picture_of(frame)
+    transform = make_transform((320, 240), scale)
+    edit = edit_of(make_layer(flatten=255, skin_luma=155.0, inside=MIDDLE))
+    crop = take_crop(picture, transform)
+    texture = texture_of(crop, np.ones((32, 32), np.float32), edit) * texture_scale
+    y = planes_copy(paste(frame, picture, [(transform, replace(edit, texture=texture))]))[0]
+    fine = y.astype(float) - cv2.blur(y.astype(float), (5, 5))
+    return fine[210:270, 290:350].std(), fine[20:80, 20:600].std()
+
+
+@pytest.mark.parametrize("scale", [0.8, 1.0, 1.4])
+def test_grain_comes_back_where_flattening_took_the_texture(scale):
+    inside, outside = flattened(noise=4.0, scale=scale)
+    bare, _ = flattened(noise=4.0, texture_scale=0.0, scale=scale)
+    assert bare < 0.5
+    assert 0.4 * outside < inside < 1.05 * outside
+
+
+def test_smooth_skin_gets_no_grain():
+    inside, _ = flattened(noise=0.0)
+    assert inside < 0.6
+
+
+def test_grain_is_the_same_in_every_frame_and_moves_with_the_face():
+    layer = make_layer(flatten=255, inside=MIDDLE)
+    edit = replace(edit_of(layer), texture=np.full((32, 32), 4.0, np.float32))
+    frame = make_frame(640, 480, rgb=np.full((480, 640, 3), 150.0), full_range=True)
+    picture = picture_of(frame)
+    first, again, moved = (
+        planes_copy(paste(frame, picture, [(make_transform(at, 1.0), edit)]))[0]
+        for at in ((320.5, 240.5), (320.5, 240.5), (337.5, 251.5))
+    )
+    assert first[200:280, 280:360].std() > 2
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(moved[211:291, 297:377], first[200:280, 280:360])
+
+
+def test_texture_is_measured_on_skin_that_is_left_alone():
+    rng = np.random.default_rng(0)
+    crop = np.clip(150 + rng.normal(0, 2.0, (256, 256, 1)) + np.zeros(3), 0, 255).astype(np.uint8)
+    crop[64:192, 64:192] = np.clip(
+        150 + rng.normal(0, 30.0, (128, 128, 1)) + np.zeros(3), 0, 255
+    ).astype(np.uint8)
+    edit = edit_of(make_layer(flatten=255, inside=MIDDLE))
+    texture = texture_of(crop, np.ones((32, 32), np.float32), edit)
+    assert texture.shape == (32, 32)
+    assert 1.2 < texture[16, 16] < 3.0
+    skinless = texture_of(crop, np.zeros((32, 32), np.float32), edit)
+    untouched = texture_of(crop, np.ones((32, 32), np.float32), edit_of(make_layer()))
+    assert not skinless.any() and not untouched.any()

@@ -1,0 +1,131 @@
+"""Settings: flag, then variable, then default; and what is wrong is told with what is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stream_retouch.errors import SettingsError
+from stream_retouch.settings import Settings, is_loopback
+
+
+def test_the_defaults_stay_on_this_machine() -> None:
+    settings = Settings.resolve({}, {})
+    assert (settings.host, settings.port, settings.token) == ("127.0.0.1", 8080, None)
+    assert settings.is_loopback and settings.ice_servers == ()
+    settings.check_exposure()
+
+
+def test_a_flag_goes_before_a_variable_and_a_variable_before_the_default() -> None:
+    environ = {"STREAM_RETOUCH_PORT": "9000", "STREAM_RETOUCH_THREADS": "2", "PORT": "1"}
+    settings = Settings.resolve({"port": "0", "threads": None, "command": "serve"}, environ)
+    assert (settings.port, settings.threads) == (0, 2)
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert Settings.resolve({}, {"STREAM_RETOUCH_TOKEN": ""}).token is None
+
+
+def test_texts_become_values_of_the_right_type() -> None:
+    environ = {
+        "STREAM_RETOUCH_WEIGHTS": "my/weights.safetensors",
+        "STREAM_RETOUCH_FRAME_BUDGET_MS": "12.5",
+        "STREAM_RETOUCH_ICE_SERVERS": "stun:a.example:3478, turn:b.example",
+        "STREAM_RETOUCH_LOG_LEVEL": "DEBUG",
+        "STREAM_RETOUCH_HOST": "::1",
+    }
+    settings = Settings.resolve({}, environ)
+    assert settings.weights == Path("my/weights.safetensors")
+    assert settings.frame_budget_ms == 12.5
+    assert settings.ice_servers == ("stun:a.example:3478", "turn:b.example")
+    assert (settings.log_level, settings.host) == ("debug", "::1")
+
+
+@pytest.mark.parametrize(
+    ("args", "environ", "sentence"),
+    [
+        ({"port": "http"}, {}, "--port must be a whole number from 0 to 65535, not 'http'"),
+        ({"port": 65536}, {}, "--port must be a whole number from 0 to 65535, not 65536"),
+        ({"port": True}, {}, "--port must be a whole number from 0 to 65535, not True"),
+        (
+            {},
+            {"STREAM_RETOUCH_FRAME_BUDGET_MS": "nan"},
+            "STREAM_RETOUCH_FRAME_BUDGET_MS must be a number from 0 to 1000, not 'nan'",
+        ),
+        (
+            {"host": "example.org"},
+            {},
+            "--host must be an IP address of this machine, for example 127.0.0.1, "
+            "not 'example.org'",
+        ),
+        (
+            {"log_level": "loud"},
+            {},
+            "--log-level must be one of debug, info, warning, error, not 'loud'",
+        ),
+        (
+            {"ice_servers": "example.org"},
+            {},
+            "--ice-servers must be addresses like stun:host:3478, separated by commas, "
+            "not 'example.org'",
+        ),
+        (
+            {"engine": "a b"},
+            {},
+            "--engine must be the name of an engine (see stream-retouch doctor), not 'a b'",
+        ),
+        ({"weights": 3}, {}, "--weights must be the path of a weights file, not 3"),
+        (
+            {"max_bitrate_bps": 400_000},
+            {},
+            "bit rates must rise from --min-bitrate-bps over --start-bitrate-bps to "
+            "--max-bitrate-bps, not 300000, 2500000, 400000",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_name_and_what_is_right(
+    args: dict[str, object], environ: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.resolve(args, environ)
+    assert str(raised.value) == sentence
+
+
+def test_a_bad_token_is_never_repeated() -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.resolve({}, {"STREAM_RETOUCH_TOKEN": "hunter2"})
+    assert "hunter2" not in str(raised.value)
+    assert "at least 16 letters, digits" in str(raised.value)
+
+
+def test_a_value_given_in_code_is_checked_too() -> None:
+    with pytest.raises(SettingsError, match="setting threads must be a whole number from 1 to 64"):
+        Settings(threads=0)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+def test_an_open_address_needs_a_token(host: str) -> None:
+    with pytest.raises(SettingsError, match="so a token is needed: set STREAM_RETOUCH_TOKEN"):
+        Settings(host=host).check_exposure()
+    Settings(host=host, token="0123456789abcdef").check_exposure()
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("LocalHost", True),
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("[::1]", True),
+        ("::1", True),
+        ("127.0.0.1.example.org", False),
+        ("localhost.example.org", False),
+        ("0.0.0.0", False),
+        ("192.0.2.7", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_this_machine_only(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback

@@ -1,0 +1,130 @@
+"""What training minimises: equations 7 to 9 of the paper, with what its code left out.
+
+Shapes: B batch, K categories, R side of the aligned picture at frame resolution, L layer side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from engines.retouchgpt.model import FrameOutput
+from engines.retouchgpt.prompt import Embedding
+from stream_retouch.language.plan import CATEGORIES, Category
+from training.paste import CELLS, Planes, paste
+from training.perception import SlimVGG
+
+LIVED_IN = tuple(
+    CATEGORIES.index(c)
+    for c in (
+        Category.DARK_CIRCLE,
+        Category.REDNESS,
+        Category.SHINE,
+        Category.UNEVEN_TONE,
+        Category.EYE_BAG,
+        Category.PORES,
+        Category.NASOLABIAL_FOLD,
+        Category.FOREHEAD_WRINKLE,
+        Category.FINE_LINE,
+        Category.CROWS_FEET,
+    )
+)
+"""Kinds that nearly every real face carries a little of: finding them where none was painted is hardly an error."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weight of each term."""
+
+    l1: float = 10.0
+    masked: float = 5.0
+    perceptual: float = 0.3
+    outside: float = 20.0
+    positive: float = 0.5
+    """Of the evidence on painted pixels; annealed, since the balanced form over-fires."""
+    negative: float = 1.5
+    dice: float = 0.5
+    mask: float = 1.0
+    embed: float = 0.2
+
+
+def evidence_loss(
+    logits_BKhw: torch.Tensor, masks_BKLL: torch.Tensor, look_away_B1LL: torch.Tensor, w: Weights
+) -> torch.Tensor:
+    """L_mask on the evidence: balanced cross-entropy and Dice; unpainted pixels that may carry a real mark are free."""
+    truth = F.avg_pool2d(masks_BKLL, 2)
+    free = 1 - F.avg_pool2d(look_away_B1LL, 2)
+    loss = F.binary_cross_entropy_with_logits(logits_BKhw, truth, reduction="none")
+    negative = (1 - truth) * free.expand_as(truth)
+    scale = torch.ones(truth.shape[1], device=truth.device)
+    scale[list(LIVED_IN)] = 0.4
+    negative = negative * scale[None, :, None, None]
+    positive = (loss * truth).sum() / (truth.sum() + 1.0)
+    rest = (loss * negative).sum() / (negative.sum() + 1.0)
+    there = torch.sigmoid(logits_BKhw) * (truth + negative).clamp(max=1)
+    overlap = 2 * (there * truth).sum((2, 3)) + 1.0
+    dice = 1 - overlap / (there.square().sum((2, 3)) + truth.square().sum((2, 3)) + 1.0)
+    painted = (truth.amax((2, 3)) > 0.05).float()
+    dice = (dice * painted).sum() / (painted.sum() + 1e-3)
+    return w.positive * positive + w.negative * rest * 4 + w.dice * dice
+
+
+def retouch_loss(
+    out: FrameOutput,
+    batch: dict[str, torch.Tensor],
+    shift: tuple[int, int],
+    perception: SlimVGG | None,
+    w: Weights,
+) -> dict[str, torch.Tensor]:
+    """L_retouch of the pasted result at frame resolution: L1, masked L1, outside-mask term, H."""
+    source, target = (
+        Planes.of(batch[n].permute(0, 3, 1, 2).float() / 255.0) for n in ("source", "target")
+    )
+    x0, y0 = (int(v) for v in batch["window"])
+    result = paste(source, out.layer, out.mask, out.skin_luma, (x0, y0), shift)
+    side = source.y.shape[-1]
+    cells = slice(y0, y0 + CELLS), slice(x0, x0 + CELLS)
+    away = batch["look_away"][:, None, *cells].float() / 255.0
+    painted = batch["masks"][:, :, *cells].amax(1, keepdim=True).float() / 255.0
+    free = 1 - F.interpolate(away * (1 - painted), (side, side), mode="bilinear")
+    terms: dict[str, torch.Tensor] = {}
+    l1 = masked = outside = source.y.new_zeros(())
+    for plane, weight in (("y", 1.0), ("c", 1.0)):
+        a, b, s = getattr(result, plane), getattr(target, plane), getattr(source, plane)
+        f = free if plane == "y" else F.avg_pool2d(free, 2)
+        error = (a - b).abs() * f
+        wanted = ((b - s).abs().amax(1, keepdim=True) * 255.0 / 8.0).clamp(max=1.0)
+        l1 = l1 + weight * error.mean()
+        masked = masked + weight * (error * wanted).sum() / (wanted.sum() * a.shape[1] + 50.0)
+        still = ((b - s).abs().amax(1, keepdim=True) < 1.5 / 255.0).float()
+        outside = outside + weight * ((a - s).abs() * f * still).mean()
+    terms["l1"], terms["masked"], terms["outside"] = w.l1 * l1, w.masked * masked, w.outside * outside
+    if perception is not None and w.perceptual > 0:
+        half = min(side, 128) // 2
+        box = (side // 2 - half, side // 2 - half, side // 2 + half, side // 2 + half)
+        terms["perceptual"] = w.perceptual * perception.distance(result.rgb(box), target.rgb(box))
+    return terms
+
+
+def mask_loss(out: FrameOutput, batch: dict[str, torch.Tensor], w: Weights) -> torch.Tensor:
+    """Equation 7: |M_s - M_gt|, where M_gt is the painted masks times the request."""
+    masks = batch["masks"].float() / 255.0
+    request = F.interpolate(batch["request"], masks.shape[-2:], mode="bilinear")
+    truth = (masks * request).amax(1, keepdim=True)
+    away = batch["look_away"][:, None].float() / 255.0
+    free = 1 - away * (truth < 0.02).float()
+    error = (out.mask - truth).abs() * free
+    return w.mask * ((error * truth).sum() / (truth.sum() + 10.0) + 2.0 * error.mean())
+
+
+def embed_loss(e: Embedding, classes_BKR: torch.Tensor, w: Weights) -> torch.Tensor:
+    """Equation 8: cross-entropy of the response tokens, the plan read back from f_r."""
+    logits = e.response.flatten(0, 2)
+    truth = classes_BKR.flatten()
+    plain = F.cross_entropy(logits, truth, reduction="none")
+    named = (truth > 0).float()
+    return w.embed * (
+        (plain * named).sum() / (named.sum() + 1.0) + (plain * (1 - named)).sum() / (1 - named).sum()
+    )
