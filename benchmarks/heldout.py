@@ -86,12 +86,16 @@ def scenes(shared: Path) -> Iterator[Scene]:
     assert isinstance(rows, list)
     for row in rows:
         if row["file"] not in people:
-            raise MediaError(row["file"], "held-out portrait missing; name the folder with --shared")
+            raise MediaError(
+                row["file"], "held-out portrait missing; name the folder with --shared"
+            )
         plan = plan_from_json(row["plan"])
         kinds = tuple(Category(k) for k in row["kinds"])
         scene = _paint(people[row["file"]], kinds, plan, int(row["seed"]), row["name"])
         for key, value in _fingerprint(scene).items():
-            if abs(value - row["fingerprint"][key]) > _TOLERANCE * max(row["fingerprint"][key], 0.2):
+            if abs(value - row["fingerprint"][key]) > _TOLERANCE * max(
+                row["fingerprint"][key], 0.2
+            ):
                 reason = (
                     f"scene {row['name']} paints differently than when it was frozen ({key} {value:.3f}, "
                     f"was {row['fingerprint'][key]:.3f}); keep the old painters for the held-out set"
@@ -131,9 +135,7 @@ def _paint(
         np.maximum(patch, mark.mask, out=patch)
     whole_skin = np.zeros(clean.shape[:2], np.float32)
     whole_skin[inside] = skin
-    return Scene(
-        name, portrait, kinds, plan, clean, pictures[0], pictures[1], by_kind, whole_skin
-    )
+    return Scene(name, portrait, kinds, plan, clean, pictures[0], pictures[1], by_kind, whole_skin)
 
 
 def _square(portrait: Portrait, shape: tuple[int, int]) -> tuple[int, int, int]:

@@ -106,9 +106,7 @@ def to_frame(rgb: NDArray[np.uint8]) -> av.VideoFrame:
     frame = av.VideoFrame(width, height, "yuv420p")
     frame.color_range, frame.colorspace = 2, 5
     frame.pts, frame.time_base = 0, Fraction(1, 25)
-    for plane, values in zip(
-        frame.planes, (ycc[..., 0], half[..., 2], half[..., 1]), strict=True
-    ):
+    for plane, values in zip(frame.planes, (ycc[..., 0], half[..., 2], half[..., 1]), strict=True):
         padded = np.zeros((plane.height, plane.line_size), np.uint8)
         padded[:, : plane.width] = values
         plane.update(padded.tobytes())
@@ -130,9 +128,7 @@ def to_rgb(frame: av.VideoFrame) -> Rgb:
 
 def views(scene: heldout.Scene) -> Views:
     """The scene as the figures see it."""
-    clean, source, target = (
-        to_rgb(to_frame(p)) for p in (scene.clean, scene.source, scene.target)
-    )
+    clean, source, target = (to_rgb(to_frame(p)) for p in (scene.clean, scene.source, scene.target))
     shape = clean.shape[:2]
     asked = np.abs(source - target).max(-1)
     painted = np.abs(source - clean).max(-1)
@@ -299,7 +295,9 @@ def _report(
         "tones": tones,
         "faces_missed": missed,
         "engine": engine.name,
-        "engine_ms_p50": round(float(np.median(engine.seconds)) * 1e3, 2) if engine.seconds else None,
+        "engine_ms_p50": round(float(np.median(engine.seconds)) * 1e3, 2)
+        if engine.seconds
+        else None,
         "split": args.split,
         "heldout_sha256": heldout.frozen_hash(),
     }
@@ -323,7 +321,9 @@ def _tones(persons: dict[str, tuple[str, Sums, Sums]]) -> dict[str, object]:
         rng = np.random.default_rng(1)
         gaps = []
         for _ in range(1000):
-            means = [_removed([g[i] for i in rng.integers(0, len(g), len(g))]) for g in shown.values()]
+            means = [
+                _removed([g[i] for i in rng.integers(0, len(g), len(g))]) for g in shown.values()
+            ]
             gaps.append(max(means) - min(means))
         values = [_removed(g) for g in shown.values()]
         low, high = np.percentile(gaps, (2.5, 97.5))

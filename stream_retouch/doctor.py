@@ -7,28 +7,22 @@ instead of ending the report.
 
 from __future__ import annotations
 
-import ctypes
 import importlib.metadata
 import importlib.util
 import json
 import os
 import platform
 import re
-import socket
-import struct
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-import av
 import cv2
-import numpy as np
 
 import stream_retouch
+from stream_retouch import probes
 
 State = Literal["ok", "absent", "missing"]
 """ok; absent: the filter runs without it; missing: it does not."""
@@ -59,7 +53,6 @@ RUNTIMES: tuple[tuple[str, str], ...] = (
 )
 """Packages that run the network, and how to get them."""
 _CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "amx_bf16", "amx_int8", "asimd")
-_IMPORT_TIMEOUT_S = 120
 _PAGE_REFERENCE = re.compile(r'(?:src|href)="([\w./-]+\.\w+)"')
 
 
@@ -158,7 +151,7 @@ def versions() -> list[Check]:
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[Check]:
     """Cores, and the instructions that make the network fast."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else (os.cpu_count() or 1)
-    flags = cpu_flags(cpuinfo)
+    flags = probes.cpu_flags(cpuinfo)
     known = ", ".join(f for f in _CPU_FLAGS if f in flags) or f"none known ({platform.machine()})"
     return [
         Check(
@@ -172,47 +165,19 @@ def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[Check]:
     ]
 
 
-def cpu_flags(cpuinfo: Path) -> set[str]:
-    """The CPU's feature names as Linux writes them; empty on other systems."""
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        return set()
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return set(value.split())
-    return set()
-
-
 def codecs() -> list[Check]:
     """Encoders, each opened and given a picture."""
     checks = []
     for name, is_needed, remedy in CODECS:
-        problem = encoder_problem(name)
+        problem = probes.encoder_problem(name)
         state: State = "ok" if problem is None else "missing" if is_needed else "absent"
         checks.append(Check("codecs", name, state, problem or "encodes", remedy))
     return checks
 
 
-def encoder_problem(name: str) -> str | None:
-    """Why an encoder cannot be used, or None when it has encoded a picture."""
-    try:
-        context = av.CodecContext.create(name, "w")
-        # 256: some hardware encoders refuse less than 145 pixels.
-        context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"  # type: ignore[attr-defined]
-        context.time_base, context.framerate = Fraction(1, 30), Fraction(30)  # type: ignore[attr-defined]
-        frame = av.VideoFrame.from_ndarray(np.full((384, 256), 128, np.uint8), "yuv420p")
-        frame.pts = 0
-        packets = [*context.encode(frame), *context.encode(None)]  # type: ignore[attr-defined]
-    except (av.FFmpegError, ValueError) as problem:
-        return f"cannot be used ({getattr(problem, 'strerror', None) or problem})"
-    return None if packets else "gives no output"
-
-
 def graphics() -> list[Check]:
     """NVIDIA GPUs as the driver names them."""
-    names = cuda_devices()
+    names = probes.cuda_devices()
     return [
         Check(
             "gpu",
@@ -222,23 +187,6 @@ def graphics() -> list[Check]:
             "the CPU is used; with an NVIDIA GPU, install its driver",
         )
     ]
-
-
-def cuda_devices() -> list[str]:
-    """The names of the GPUs that the CUDA driver sees; empty without one."""
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return []
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
-        return []
-    names = []
-    for index in range(count.value):
-        name = ctypes.create_string_buffer(128)
-        if driver.cuDeviceGetName(name, len(name), index) == 0:
-            names.append(name.value.decode(errors="replace"))
-    return names
 
 
 def runtimes() -> list[Check]:
@@ -255,7 +203,7 @@ def engine_checks(engines: Mapping[str, str]) -> list[Check]:
     """The ways to run the network; one that can be used is enough."""
     checks, usable = [], 0
     for name, place in engines.items():
-        problem = import_problem(*place.split(":"))
+        problem = probes.import_problem(*place.split(":"))
         usable += problem is None
         checks.append(
             Check(
@@ -279,31 +227,6 @@ def engine_checks(engines: Mapping[str, str]) -> list[Check]:
     return checks
 
 
-def import_problem(module: str, attribute: str | None = None) -> str | None:
-    """Why a module (and a name in it) cannot be imported in a fresh Python, or None when it can."""
-    lines = f"import {module} as found"
-    if attribute is not None:
-        lines += f"; found.{attribute}"
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", lines],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_IMPORT_TIMEOUT_S,
-            env=environ,
-        )
-    except subprocess.TimeoutExpired:
-        return f"does not import within {_IMPORT_TIMEOUT_S} s"
-    if done.returncode == 0:
-        return None
-    if done.returncode < 0:  # a signal: for example code for another CPU
-        return f"crashes when it is imported (signal {-done.returncode})"
-    last = done.stderr.strip().splitlines()[-1:] or ["does not import"]
-    return last[0]
-
-
 def weights_checks(path: Path | None) -> list[Check]:
     """The network's weights, whole to the last byte."""
     if path is not None:
@@ -323,32 +246,10 @@ def weights_checks(path: Path | None) -> list[Check]:
         ]
     checks = []
     for file in paths:
-        problem = safetensors_problem(file)
+        problem = probes.safetensors_problem(file)
         found = problem or f"{file.stat().st_size / 1e6:.1f} MB, whole"
         checks.append(Check("weights", file.name, "missing" if problem else "ok", found, remedy))
     return checks
-
-
-def safetensors_problem(path: Path) -> str | None:
-    """What is wrong with a safetensors file: 8 bytes header length, JSON header, tensors end to
-    end."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            size = path.stat().st_size
-            if length > size - 8:
-                return "is truncated"
-            header = json.loads(file.read(length))
-            end = max(
-                (v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"), default=0
-            )
-    except OSError as problem:
-        return f"cannot be read ({problem.strerror})"
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError):
-        return "is not a safetensors file"
-    if end + 8 + length != size:
-        return "is truncated" if end + 8 + length > size else "has bytes that do not belong to it"
-    return None
 
 
 def page_files() -> list[Check]:
@@ -367,7 +268,7 @@ def page_files() -> list[Check]:
 def network() -> list[Check]:
     """The addresses at which other machines could reach the service; none is fine for use on this
     machine."""
-    addresses = own_addresses()
+    addresses = probes.own_addresses()
     return [
         Check(
             "service",
@@ -377,21 +278,6 @@ def network() -> list[Check]:
             "connect to a network to serve other machines",
         )
     ]
-
-
-def own_addresses() -> list[str]:
-    """This machine's addresses towards the outside, IPv4 first. Sends nothing."""
-    found = []
-    # Connecting a UDP socket only chooses a route; the addresses are reserved for documentation
-    # (RFC 5737, 3849).
-    for family, target in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((target, 9))
-                found.append(str(probe.getsockname()[0]))
-        except OSError:
-            continue
-    return found
 
 
 def _version(package: str) -> str | None:

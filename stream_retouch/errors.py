@@ -69,7 +69,7 @@ class ParityError(EngineError):
     def __str__(self) -> str:
         return (
             f"engine refused: {self.figure} is {self.found:.1f}, at least {self.bound:.1f} is needed; "
-            "build with a higher precision (--precision fp32)"
+            "build with a higher precision (--precision f32)"
         )
 
 

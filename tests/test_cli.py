@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -20,7 +21,8 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 from stream_retouch import __version__
-from stream_retouch.cli import NAMES, Names, build_parser, main
+from stream_retouch.arguments import build_parser
+from stream_retouch.cli import COMMANDS, NAMES, Names, main
 from stream_retouch.say import chips_of, socket_url
 from stream_retouch.settings import Settings
 from tests.outputs.clips import FRAMES, LiftingEngine, decoded, left_behind, write_clip
@@ -55,7 +57,9 @@ class StoppedEngine(LiftingEngine):
 
 def commands() -> dict[str, argparse.ArgumentParser]:
     """The parsers of all subcommands."""
-    (action,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    actions = build_parser(NAMES.engines)._actions
+    (action,) = (a for a in actions if isinstance(a, argparse._SubParsersAction))
+    assert set(action.choices) == set(COMMANDS)
     return dict(action.choices)
 
 
@@ -300,6 +304,26 @@ class TestFile:
             module, attribute = place.split(":")
             source = ROOT / (module.replace(".", "/") + ".py")
             assert f"\nclass {attribute}" in source.read_text(encoding="utf-8")
+
+
+class TestServe:
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
+    def test_starts_answers_and_ends_with_sigterm(self) -> None:
+        script = (
+            "import sys; from tests import test_cli as t\n"
+            "sys.exit(t.main(['serve', '--port', '0', '--engine', 'lifting'], t.FAKES))\n"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-u", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as service:
+            assert service.stdout is not None
+            try:
+                address = service.stdout.readline().split()[3]
+                with urllib.request.urlopen(address + "/healthz", timeout=30) as answer:
+                    assert answer.status == HTTPStatus.OK
+            finally:
+                service.terminate()
+        assert service.returncode == 0
 
 
 PLAN_MESSAGE = {

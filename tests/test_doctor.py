@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_retouch import doctor
+from stream_retouch import doctor, probes
 from stream_retouch.doctor import Check
 
 
@@ -24,16 +24,16 @@ def safetensors(path: Path, cut: int = 0, more: bytes = b"") -> Path:
 
 
 def test_a_working_encoder_has_encoded_a_picture() -> None:
-    assert doctor.encoder_problem("libx264") is None
-    assert doctor.encoder_problem("libvpx") is None
+    assert probes.encoder_problem("libx264") is None
+    assert probes.encoder_problem("libvpx") is None
 
 
 def test_an_encoder_that_is_not_there_is_named() -> None:
-    assert str(doctor.encoder_problem("libnothing")).startswith("cannot be used (")
+    assert str(probes.encoder_problem("libnothing")).startswith("cannot be used (")
 
 
 def test_a_module_is_imported_in_a_process_of_its_own() -> None:
-    assert doctor.import_problem("this", "s") is None  # a module that prints when it is imported
+    assert probes.import_problem("this", "s") is None  # a module that prints when it is imported
     assert "this" not in sys.modules
 
 
@@ -45,7 +45,7 @@ def test_a_module_is_imported_in_a_process_of_its_own() -> None:
     ],
 )
 def test_what_cannot_be_imported_says_why(module: str, attribute: str | None, words: str) -> None:
-    assert words in str(doctor.import_problem(module, attribute))
+    assert words in str(probes.import_problem(module, attribute))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
@@ -54,7 +54,7 @@ def test_a_module_that_crashes_is_reported_and_ends_nothing(tmp_path: Path) -> N
     (tmp_path / "crashing_module_for_doctor.py").write_text(code)
     sys.path.insert(0, str(tmp_path))
     try:
-        problem = doctor.import_problem("crashing_module_for_doctor")
+        problem = probes.import_problem("crashing_module_for_doctor")
     finally:
         sys.path.remove(str(tmp_path))
     assert problem == "crashes when it is imported (signal 9)"
@@ -67,16 +67,16 @@ def test_whole_weights_are_ok(tmp_path: Path) -> None:
 
 def test_damaged_weights_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
-    assert doctor.safetensors_problem(safetensors(path, cut=3)) == "is truncated"
-    assert doctor.safetensors_problem(safetensors(path, cut=40)) == "is truncated"
-    assert doctor.safetensors_problem(safetensors(path, cut=1000)) == "is not a safetensors file"
+    assert probes.safetensors_problem(safetensors(path, cut=3)) == "is truncated"
+    assert probes.safetensors_problem(safetensors(path, cut=40)) == "is truncated"
+    assert probes.safetensors_problem(safetensors(path, cut=1000)) == "is not a safetensors file"
     assert (
-        doctor.safetensors_problem(safetensors(path, more=b"x"))
+        probes.safetensors_problem(safetensors(path, more=b"x"))
         == "has bytes that do not belong to it"
     )
     path.write_bytes(b"\x02\0\0\0\0\0\0\0[]")
-    assert doctor.safetensors_problem(path) == "is not a safetensors file"
-    assert "cannot be read" in str(doctor.safetensors_problem(tmp_path / "none"))
+    assert probes.safetensors_problem(path) == "is not a safetensors file"
+    assert "cannot be read" in str(probes.safetensors_problem(tmp_path / "none"))
 
 
 def test_missing_weights_mean_that_it_cannot_run(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_cpu_features_are_read_from_the_kernel(tmp_path: Path) -> None:
     info.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512f amx_bf16\nprocessor : 1\n")
     _, features = doctor.machine(info)
     assert features.found == "avx2, avx512f, amx_bf16"
-    assert doctor.cpu_flags(tmp_path / "none") == set()
+    assert probes.cpu_flags(tmp_path / "none") == set()
 
 
 def test_the_page_is_there_with_all_it_names() -> None:

@@ -41,7 +41,7 @@ class Weights:
     l1: float = 10.0
     masked: float = 5.0
     perceptual: float = 0.3
-    outside: float = 20.0
+    outside: float = 80.0
     positive: float = 0.5
     """Of the evidence on painted pixels; annealed, since the balanced form over-fires."""
     negative: float = 1.5
@@ -59,7 +59,7 @@ def evidence_loss(
     loss = F.binary_cross_entropy_with_logits(logits_BKhw, truth, reduction="none")
     negative = (1 - truth) * free.expand_as(truth)
     scale = torch.ones(truth.shape[1], device=truth.device)
-    scale[list(LIVED_IN)] = 0.4
+    scale[list(LIVED_IN)] = 0.7
     negative = negative * scale[None, :, None, None]
     positive = (loss * truth).sum() / (truth.sum() + 1.0)
     rest = (loss * negative).sum() / (negative.sum() + 1.0)
@@ -100,7 +100,11 @@ def retouch_loss(
         masked = masked + weight * (error * wanted).sum() / (wanted.sum() * a.shape[1] + 50.0)
         still = ((b - s).abs().amax(1, keepdim=True) < 1.5 / 255.0).float()
         outside = outside + weight * ((a - s).abs() * f * still).mean()
-    terms["l1"], terms["masked"], terms["outside"] = w.l1 * l1, w.masked * masked, w.outside * outside
+    terms["l1"], terms["masked"], terms["outside"] = (
+        w.l1 * l1,
+        w.masked * masked,
+        w.outside * outside,
+    )
     if perception is not None and w.perceptual > 0:
         half = min(side, 128) // 2
         box = (side // 2 - half, side // 2 - half, side // 2 + half, side // 2 + half)
@@ -126,5 +130,6 @@ def embed_loss(e: Embedding, classes_BKR: torch.Tensor, w: Weights) -> torch.Ten
     plain = F.cross_entropy(logits, truth, reduction="none")
     named = (truth > 0).float()
     return w.embed * (
-        (plain * named).sum() / (named.sum() + 1.0) + (plain * (1 - named)).sum() / (1 - named).sum()
+        (plain * named).sum() / (named.sum() + 1.0)
+        + (plain * (1 - named)).sum() / (1 - named).sum()
     )

@@ -1,7 +1,8 @@
 """The paste of `stream_retouch.media` once more, differentiable: the result is supervised, never the layer.
 
-Same formula, same 4:2:0 planes, same bilinear upsampling; a window of an aligned face at frame resolution stands for its
-place in a frame, since all of it at every step would cost more than the network. Colours are full-range BT.601 over 255, chroma about 0.
+Same formula, same 4:2:0 planes, same bilinear upsampling; a window of an aligned face at frame resolution stands
+for its place in a frame, since all of it at every step would cost more than the network. Colours are full-range
+BT.601 over 255, chroma about 0.
 
 Shapes: B batch, R side of the aligned picture at frame resolution, L layer side.
 """

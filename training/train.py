@@ -1,4 +1,4 @@
-"""Trains RetouchGPT on painted portraits: ``python -m training.train --shared ../shared --out runs/first --minutes 70``.
+"""Trains RetouchGPT on painted portraits: ``python -m training.train --shared ../shared --minutes 70``.
 
 Reads top to bottom: data, model, loop, checkpoint. Everything is trained together (equation 13 gives each part its own
 loss; here every loss reaches what it touches). The clock sets the schedule, so a run of any length ends with a small
@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,20 +47,24 @@ class Average:
                 self.state[name].copy_(value)
 
 
-def main() -> None:
-    """Runs a training."""
-    args = _arguments()
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    args = arguments(argv)
+    run(args, portrait_cache.build(args.shared, args.cache))
+
+
+def run(args: argparse.Namespace, cache: Path) -> None:
+    """One training on the portraits of a cache folder; `args` as `arguments` returns them."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
     args.out.mkdir(parents=True, exist_ok=True)
-    cache = portrait_cache.build(args.shared, args.cache)
     loader = DataLoader(
         Batches(cache, args.batch, args.seed), batch_size=None, num_workers=args.workers
     )
     model = load(args.init) if args.init else RetouchGPT(RetouchGPTConfig())
     model = model.to(device).train()
-    perception = SlimVGG(args.shared / "weights" / "vgg19_slim16x_5SE.npz").to(device)
+    perception = _perception(args.shared / "weights" / "vgg19_slim16x_5SE.npz", device)
     optimizer = torch.optim.AdamW(_groups(model), lr=args.lr, betas=(0.9, 0.98))
     average = Average(model, args.average)
     step, spent = 0, 0.0
@@ -70,18 +74,16 @@ def main() -> None:
         optimizer.load_state_dict(state["optimizer"])
         average.state = state["average"]
         step, spent = int(state["step"]), float(state["spent_s"])
-    total_s = args.minutes * 60.0
-    batches = iter(loader)
-    log = (args.out / "log.jsonl").open("a")
-    sums: dict[str, float] = {}
+    progress_log = Progress(args, step, spent)
     rng = np.random.default_rng(args.seed + step)
-    started, last_shown, last_saved, shown_step = time.monotonic() - spent, 0.0, spent, step
-    while (spent := time.monotonic() - started) < total_s and step < args.steps:
-        progress = min(1.0, max(spent / total_s, step / args.steps))
+    batches = iter(loader)
+    last_saved = spent
+    while not progress_log.ended(step):
+        share = progress_log.share(step)
         for group in optimizer.param_groups:
-            group["lr"] = args.lr * _schedule(progress)
+            group["lr"] = args.lr * _schedule(share)
         batch = {k: v.to(device) for k, v in next(batches).items()}
-        terms = _step(model, perception, batch, _annealed(progress), rng, args.bf16)
+        terms = _step(model, perception, batch, _annealed(share), rng, args.bf16)
         loss = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -89,20 +91,60 @@ def main() -> None:
         optimizer.step()
         average.update(model, step)
         step += 1
+        if progress_log.add(terms, step):
+            progress_log.show(_figures(model, batch), step)
+        if progress_log.spent_s - last_saved > args.save_s:
+            last_saved = progress_log.spent_s
+            _save(args.out, model, average, optimizer, step, last_saved)
+    _save(args.out, model, average, optimizer, step, progress_log.spent_s)
+
+
+class Progress:
+    """How far a run has come by the clock or by its steps, whichever is further, and what it has to show."""
+
+    def __init__(self, args: argparse.Namespace, step: int, spent_s: float) -> None:
+        self._args, self._start = args, time.monotonic() - spent_s
+        self._sums: dict[str, float] = {}
+        self._shown_step, self._shown_s = step, spent_s
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds of training so far, those before --resume included."""
+        return time.monotonic() - self._start
+
+    def share(self, step: int) -> float:
+        """0..1."""
+        return min(1.0, max(self.spent_s / (self._args.minutes * 60), step / self._args.steps))
+
+    def ended(self, step: int) -> bool:
+        """Whether time or steps are used up."""
+        return self.share(step) >= 1.0
+
+    def add(self, terms: dict[str, torch.Tensor], step: int) -> bool:
+        """Sums the terms of a step; true when it is time to show them."""
         for name, value in terms.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
-        if spent - last_shown > args.log_s:
-            count = step - shown_step
-            row = {k: round(v / count, 4) for k, v in sums.items()}
-            row |= {"step": step, "min": round(spent / 60, 1), "images_s": 0.0}
-            row["images_s"] = round(count * args.batch / (spent - last_shown), 1)
-            row |= {k: round(v, 3) for k, v in _figures(model, batch).items()}
-            _show(row, progress, spent, log)
-            sums, last_shown, shown_step = {}, spent, step
-        if spent - last_saved > args.save_s:
-            _save(args.out, model, average, optimizer, step, spent)
-            last_saved = spent
-    _save(args.out, model, average, optimizer, step, spent)
+            self._sums[name] = self._sums.get(name, 0.0) + float(value.detach())
+        return self.spent_s - self._shown_s > self._args.log_s
+
+    def show(self, figures: dict[str, float], step: int) -> None:
+        """Prints the mean terms since the last time and the rough figures, and appends them to the log."""
+        count, share, spent = step - self._shown_step, self.share(step), self.spent_s
+        row: dict[str, float] = {k: round(v / count, 4) for k, v in self._sums.items()}
+        rate = count * self._args.batch / (spent - self._shown_s)
+        row |= {"step": step, "min": round(spent / 60, 1), "images_s": round(rate, 1)}
+        row |= {k: round(v, 3) for k, v in figures.items()}
+        bar, eta = "#" * round(20 * share), spent / max(share, 1e-3) * (1 - share) / 60
+        print(f"[{bar:<20}] {share:4.0%} eta {eta:4.0f} min {json.dumps(row)}", flush=True)
+        with (self._args.out / "log.jsonl").open("a") as log:
+            log.write(json.dumps(row) + "\n")
+        self._sums, self._shown_step, self._shown_s = {}, step, spent
+
+
+def _perception(path: Path, device: torch.device) -> SlimVGG | None:
+    if not path.is_file():
+        print(f"training without the perceptual loss: {path.name} is not in --shared", flush=True)
+        return None
+    return SlimVGG(path).to(device)
 
 
 def _groups(model: RetouchGPT) -> list[dict[str, object]]:
@@ -126,14 +168,14 @@ def _annealed(progress: float) -> Weights:
     start = Weights()
     return replace(
         start,
-        positive=start.positive * (1 - 0.6 * progress),
-        outside=start.outside * (0.4 + 0.6 * min(1.0, progress * 2)),
+        positive=start.positive * (1 - 0.8 * progress),
+        outside=start.outside * (0.1 + 0.9 * min(1.0, progress * 1.5)),
     )
 
 
 def _step(
     model: RetouchGPT,
-    perception: SlimVGG,
+    perception: SlimVGG | None,
     batch: dict[str, torch.Tensor],
     weights: Weights,
     rng: np.random.Generator,
@@ -185,13 +227,6 @@ def _figures(model: RetouchGPT, batch: dict[str, torch.Tensor]) -> dict[str, flo
     }
 
 
-def _show(row: dict[str, float], progress: float, spent: float, log: object) -> None:
-    bar = "#" * round(20 * progress)
-    eta = spent / max(progress, 1e-3) * (1 - progress) / 60
-    print(f"[{bar:<20}] {progress:4.0%} eta {eta:4.0f} min {json.dumps(row)}", flush=True)
-    print(json.dumps(row), file=log, flush=True)  # type: ignore[call-overload]
-
-
 def _save(
     folder: Path,
     model: RetouchGPT,
@@ -209,10 +244,15 @@ def _save(
     save(shipped, folder / "weights.safetensors")
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="data folder")
-    parser.add_argument("--cache", type=Path, default=Path("runs/portraits"), help="aligned portraits")
+    parser.add_argument(
+        "--cache", type=Path, default=Path("runs/portraits"), help="aligned portraits"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/first"), help="where results go")
     parser.add_argument("--minutes", type=float, default=70.0, help="length of the run")
     parser.add_argument("--steps", type=int, default=10**9, help="at most this many steps")
@@ -228,8 +268,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     parser.add_argument("--log-s", type=float, default=60.0, help="seconds between log lines")
     parser.add_argument("--save-s", type=float, default=300.0, help="seconds between checkpoints")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -11,10 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from engines.retouchgpt.config import RetouchGPTConfig
 from engines.retouchgpt.model import RetouchGPT
+from engines.weights_file import DEFAULT_WEIGHTS
 from stream_retouch.errors import WeightsError
-
-DEFAULT_WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "retouchgpt-256.safetensors"
-"""The weights that ship."""
 
 
 def save(model: RetouchGPT, path: Path) -> None:
@@ -22,7 +19,9 @@ def save(model: RetouchGPT, path: Path) -> None:
     state = {}
     for name, tensor in model.state_dict().items():
         small = tensor.is_floating_point() and ".norm." not in name
-        state[name] = tensor.detach().cpu().to(torch.float16 if small else tensor.dtype).clone()
+        kept = tensor.detach().cpu().to(torch.float16 if small else tensor.dtype)
+        # safetensors writes channels-last memory as it lies, so the order is made plain first
+        state[name] = kept.clone(memory_format=torch.contiguous_format)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, path)
     path.with_suffix(".json").write_text(model.config.to_json() + "\n")
@@ -50,13 +49,10 @@ def load(path: Path | None = None) -> RetouchGPT:
         if state[name].shape != tensor.shape:
             found = tuple(state[name].shape)
             raise WeightsError(str(path), f"{name} is {found}, not {tuple(tensor.shape)}")
+        if not bool(torch.isfinite(state[name]).all()):
+            raise WeightsError(str(path), f"{name} holds numbers that are not finite")
     extra = sorted(set(state) - set(known))
     if extra:
         raise WeightsError(str(path), f"holds {extra[0]}, which this network does not have")
     model.load_state_dict({name: state[name].to(known[name].dtype) for name in known})
     return model.eval()
-
-
-def weights_hash(path: Path | None = None) -> str:
-    """SHA-256 of the weights file, hex."""
-    return hashlib.sha256((path or DEFAULT_WEIGHTS).read_bytes()).hexdigest()

@@ -58,9 +58,13 @@ class RetouchGPTConfig:
         if self.block_width % self.heads:
             raise ValueError(f"block_width {self.block_width} must be a multiple of heads")
 
+    def as_dict(self) -> dict[str, Any]:
+        """The configuration as JSON values."""
+        return {**asdict(self), "widths": list(self.widths)}
+
     def to_json(self) -> str:
         """The configuration as indented JSON."""
-        return json.dumps(asdict(self), indent=2)
+        return json.dumps(self.as_dict(), indent=2)
 
     @staticmethod
     def from_json(path: Path) -> RetouchGPTConfig:

@@ -46,8 +46,7 @@ class Decoder(nn.Module):
     """D with the four-channel edit layer as its head.
 
     The layer is a sum of gated parts: how much of each normal-skin mean the level takes, how much of the chroma that
-    is there it takes away, how much it flattens, and a small free rest. The sum is a constant 1x1 convolution, which
-    compiled engines run without slicing.
+    is there it takes away, how much it flattens, and a small free rest.
     """
 
     compose: torch.Tensor
@@ -100,11 +99,19 @@ class Decoder(nn.Module):
         ones = torch.ones_like(ycc_B3HW[:, :1]).expand(-1, 4, -1, -1)
         colours = torch.cat((fills, ycc_B3HW, ones), 1)
         x = self.merge1(x) + self.colours(colours)
-        return F.conv2d(colours * torch.sigmoid(self.gates(x)), self.compose, self.centre)
+        return self._composed(colours * torch.sigmoid(self.gates(x)))
+
+    def _composed(self, parts_BPHW: torch.Tensor) -> torch.Tensor:
+        """The layer (B, 4, H, W) from its 16 gated parts.
+
+        A 1x1 convolution spelled out: engines in bf16 round what goes into a convolution, and these sums nearly cancel.
+        """
+        sums_BHW = [(parts_BPHW * weight_P11).sum(1) for weight_P11 in self.compose]
+        return torch.stack(sums_BHW, 1) + self.centre
 
 
 def _composition() -> tuple[torch.Tensor, torch.Tensor]:
-    """The constant 1x1 convolution that sums the gated parts into the layer: weight (4, 16, 1, 1) and bias (4,).
+    """How the gated parts sum up to the layer: weight (4, 16, 1, 1) and bias (4, 1, 1).
 
     The parts are 9 means and 3 present colours, then flattening and three rests of at most 32 code values.
     """
@@ -115,4 +122,4 @@ def _composition() -> tuple[torch.Tensor, torch.Tensor]:
         weight[1 + channel, 13 + channel] = 64.0
         bias[1 + channel] = -32.0
     weight[2, 10] = weight[3, 11] = -CODES
-    return weight[:, :, None, None], bias
+    return weight[:, :, None, None], bias[:, None, None]

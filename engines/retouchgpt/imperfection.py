@@ -42,6 +42,7 @@ class ImperfectionPredictor(nn.Module):
         x = self.joint(torch.cat((f4, text_BTHW), 1))
         x = self.merge3(F.relu(up2(x) + self.lateral3(f3)))
         x = self.merge2(F.relu(up2(x) + self.lateral2(f2)))
+        assert self.evidence.bias is not None
         # slope and offset go into the weights, so a compiled engine folds them
         weight = self.evidence.weight * self.slope[:, None, None, None]
         bias = self.evidence.bias * self.slope + self.offset

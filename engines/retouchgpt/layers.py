@@ -16,7 +16,7 @@ class ConvNorm(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
 
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
         return F.relu(self.norm(self.conv(x_BCHW)))
@@ -38,4 +38,3 @@ class Residual(nn.Module):
 def up2(x_BCHW: torch.Tensor) -> torch.Tensor:
     """Twice the size, bilinear, cell centres kept."""
     return F.interpolate(x_BCHW, scale_factor=2.0, mode="bilinear", align_corners=False)
-

@@ -104,7 +104,7 @@ def language_model(config: RetouchGPTConfig) -> LlamaModel:
             num_attention_heads=config.language_heads,
             num_key_value_heads=config.language_heads,
             max_position_embeddings=config.max_words + 2 * IMAGE_TOKENS + config.categories + 1,
-            attn_implementation="eager",
+            attn_implementation="eager",  # type: ignore[call-arg]
             use_cache=False,
         )
     )

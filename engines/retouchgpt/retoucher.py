@@ -38,7 +38,8 @@ class RetouchBlock(nn.Module):
         b, n, d = x_BND.shape
         side = int(n**0.5)
         grid = x_BND.transpose(1, 2).reshape(b, d, side, side)
-        return F.avg_pool2d(grid, 2).flatten(2).transpose(1, 2)
+        pooled_BJD: torch.Tensor = F.avg_pool2d(grid, 2).flatten(2).transpose(1, 2)
+        return pooled_BJD
 
     def _heads(self, x_BND: torch.Tensor) -> torch.Tensor:
         b, n, d = x_BND.shape
@@ -74,7 +75,8 @@ class RetouchBlock(nn.Module):
         mixed_BND = (weights_BENJ @ v_BEJA).transpose(1, 2).reshape(r_BND.shape)
         r_BND = r_BND + alpha_B1D * self.out(mixed_BND) + beta_B1D
         hidden = F.gelu(self.expand(self.norm2(r_BND)), approximate="tanh")
-        return r_BND + self.shrink(hidden)
+        r_BND = r_BND + self.shrink(hidden)
+        return r_BND
 
 
 class Retoucher(nn.Module):
@@ -105,7 +107,5 @@ class Retoucher(nn.Module):
         asks_BN1 = peak_B1HW.reshape(b, h * w, 1)
         for index, block in enumerate(self.blocks):
             alpha, beta, gamma = (t[:, index : index + 1] for t in (alpha_BLD, beta_BLD, gamma_BLD))
-            r_BND = block(
-                r_BND, asks_BN1, normal_BN1, normal_BJ1, bias_B11J, alpha, beta, gamma
-            )
+            r_BND = block(r_BND, asks_BN1, normal_BN1, normal_BJ1, bias_B11J, alpha, beta, gamma)
         return r_BND.transpose(1, 2).reshape(b, d, h, w)

@@ -176,7 +176,8 @@ def request_map(
         table: (17, 12) as `amounts` returns it.
         region_maps: (12, N, N) weight 0..1 of each region at each place; neighbours overlap softly.
     """
-    return np.max(table[:, :, None, None] * region_maps[None], axis=1).astype(np.float32)
+    requested: NDArray[np.float32] = np.max(table[:, :, None, None] * region_maps[None], axis=1)
+    return requested.astype(np.float32, copy=False)
 
 
 _MOST_PARTS = 512

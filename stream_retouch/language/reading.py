@@ -75,10 +75,11 @@ def _entries() -> Iterator[tuple[str, Tag]]:
     plain = {
         "up": lexicon.UPS, "down": lexicon.DOWNS, "except": lexicon.EXCEPTS, "stays": lexicon.STAYS,
         "goes": lexicon.GOES, "keep": lexicon.KEEP, "remove": lexicon.REMOVE + lexicon.TOUCH,
-        "soften": lexicon.SOFTEN, "add": lexicon.ADD, "have": lexicon.HAVE, "make": lexicon.MAKE, "worse": lexicon.WORSE,
-        "neg": lexicon.NEGATIONS, "but": lexicon.BUTS, "only": lexicon.ONLYS, "also": lexicon.ALSOS,
-        "other": lexicon.OTHERS, "end": lexicon.ENDS, "no": (lexicon.NO,), "sep": tuple(lexicon.JOINERS),
-        "stop": tuple(".;!?"), "det": tuple(lexicon.DETERMINERS), "pronoun": tuple(lexicon.PRONOUNS),
+        "soften": lexicon.SOFTEN, "add": lexicon.ADD, "have": lexicon.HAVE, "make": lexicon.MAKE,
+        "worse": lexicon.WORSE, "neg": lexicon.NEGATIONS, "but": lexicon.BUTS, "only": lexicon.ONLYS,
+        "also": lexicon.ALSOS, "other": lexicon.OTHERS, "end": lexicon.ENDS, "no": (lexicon.NO,),
+        "sep": tuple(lexicon.JOINERS), "stop": tuple(".;!?"), "det": tuple(lexicon.DETERMINERS),
+        "pronoun": tuple(lexicon.PRONOUNS),
         "prep": tuple(
             lexicon.UNDER | lexicon.AROUND | lexicon.BESIDE | lexicon.PREPOSITIONS | {"between", "above"}
         ),

@@ -129,9 +129,9 @@ def retouch_file(
         source, target: their extensions choose the container and the codec.
         compare: write the picture before and after side by side, twice as wide.
         overwrite: replace a target that exists.
-        crf: constant quality of the video encoder, 1..51 (63 for .webm), lower is better; None:
-        visually lossless. on_frame: called after each frame with the number done and the share of
-        the file, or None if unknown.
+        crf: constant quality of the video encoder, 1..51, lower is better; None: visually lossless.
+        on_frame: called after each frame with the number done and the share of the file, or None
+            where its length is not known.
 
     Raises:
         MediaError: the source cannot be read or the target not be written.
@@ -219,6 +219,7 @@ class _FramePath:
         frame = self._reader.normal(frame, self._size)
         if not (self._pads or self._turn.turns or self._compare):
             result = self._retoucher.apply(frame)
+            result.frame.duration = frame.duration
             return result.frame, result.faces
         planes = padded(planes_of(frame)) if self._pads else planes_of(frame)
         before = self._turn.upright(planes)

@@ -21,9 +21,9 @@ STOP_S = 15.0
 class RunningService:
     """``python -m stream_retouch serve`` and what it prints."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *options: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stream_retouch", "serve", "--port", str(port)],
+            [sys.executable, "-m", "stream_retouch", "serve", "--port", str(port), *options],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -52,6 +52,12 @@ class RunningService:
             with self._line:
                 self._line.wait(0.2)
         raise AssertionError("the service did not get ready; it said:\n" + "".join(self.said))
+
+    def frames(self) -> dict[str, float]:
+        """How many frames so far, by what became of them (stream_retouch_frames_total)."""
+        text = httpx.get(self.address + "/metrics", timeout=5).text
+        found = re.findall(r'^stream_retouch_frames_total\{result="(\w+)"\} (\S+)$', text, re.M)
+        return {result: float(count) for result, count in found}
 
     def kill(self) -> None:
         """Ends it at once, as a crash would."""
@@ -96,9 +102,9 @@ class RunningService:
 
 
 @contextmanager
-def running_service(port: int = 0) -> Iterator[RunningService]:
-    """A service that is ready; stopped at the end."""
-    service = RunningService(port)
+def running_service(port: int = 0, *options: str) -> Iterator[RunningService]:
+    """A service that is ready, started with these `options` of serve; stopped at the end."""
+    service = RunningService(port, *options)
     try:
         service.wait_until_ready()
         yield service

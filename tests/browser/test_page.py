@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(browser.missing() is not None, reason=str(browse
 OUTPUT = Path(__file__).parents[1] / "output"
 CONNECT_S = 30.0
 ANSWER_S = 20.0
+PATIENT_MS = "1000"
 SESSIONS = "stream_retouch_sessions "
 SETTLE_FRAMES = 45
 """Frames for a fade of 0.3 s and for the codec to refine a still picture."""
@@ -81,7 +82,7 @@ def wait_frames(page: Page, count: int) -> tuple[float, list[float]]:
     """Waits for `count` more decoded frames: how many came each second, and the last figures."""
     first = until(page, f"({DECODED})()", ANSWER_S)
     enough = f"({DECODED})().then((now) => now && now[1] >= {first[1] + count} && now)"
-    last = until(page, enough, count / 5)
+    last = until(page, enough, ANSWER_S + count)  # slow is for the caller to judge, by the rate
     return 1000 * (last[1] - first[1]) / (last[0] - first[0]), last
 
 
@@ -108,27 +109,41 @@ def test_retouched_video_comes_back_at_20_frames_a_second_or_more(
     assert complaints == []
 
 
-def test_only_the_mask_changes(service: RunningService, still_face: Path, tmp_path: Path) -> None:
-    """Mean |dY| against a pass-through run: at most 1 outside the mask, at least 3 inside."""
-    with open_page(tmp_path / "p", *camera(still_face)) as page:
+def test_only_the_mask_changes(still_face: Path, tmp_path: Path) -> None:
+    """Mean |dY| against a pass-through run: at most 1 outside the mask, at least 3 inside.
+
+    This is about pixels, not speed, so frames may wait for their edit as long as it takes: on a
+    busy machine the edit would fade out and in, and a mean over such frames says how busy it was.
+    """
+    with (
+        running_service(0, "--frame-budget-ms", PATIENT_MS) as service,
+        open_page(tmp_path / "p", *camera(still_face)) as page,
+    ):
         start(page, service.address)
         say(page, "Remove all blemishes")
         wait_frames(page, SETTLE_FRAMES)
+        before = service.frames()
         retouched = mean_picture(page)
+        after = service.frames()
         toggle(page, "overlay")
         tinted = mean_picture(page)
         toggle(page, "overlay")
         toggle(page, "enabled")
         passed = mean_picture(page)
+    made = {result: after[result] - before[result] for result in after}
+    assert made["fresh"] > 0
+    assert made["reused"] == made["late"] == made["failed"] == 0, made
     tint = np.abs(tinted - retouched).max(axis=2)
     inside = tint > 0.35 * float(np.percentile(tint, 99.9))
     # 8 px: the codec spreads a sharp edge over its block.
     outside = cv2.dilate((tint > 4).astype(np.uint8), np.ones((17, 17), np.uint8)) == 0
     change = np.abs(luma(retouched) - luma(passed))
+    found = {"outside": float(change[outside].mean()), "inside": float(change[inside].mean())}
+    print(found, "mask", int(inside.sum()), "tint", float(np.percentile(tint, 99.9)))
     assert 50 < inside.sum() < 0.25 * inside.size
     assert outside.mean() > 0.5
-    assert change[outside].mean() <= 1
-    assert change[inside].mean() >= 3
+    assert found["outside"] <= 1, found
+    assert found["inside"] >= 3, found
 
 
 def test_sample_clip_runs_without_a_camera(service: RunningService, tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ class TestVideo:
         assert (report.frames, report.with_face, report.faces) == (FRAMES, FRAMES, 1)
         assert report.notes == ()
         assert times(tmp_path / "out.mp4") == times(clip)
+        with av.open(str(tmp_path / "out.mp4")) as result, av.open(str(clip)) as given:
+            assert result.streams.video[0].duration == given.streams.video[0].duration
         for before, after in zip(decoded(clip), decoded(tmp_path / "out.mp4"), strict=True):
             source, result = planes_from(before)[0], planes_from(after)[0]
             assert lift(source, result, *FACE_CENTRE) == pytest.approx(LIFT * 219 / 255, abs=2.5)

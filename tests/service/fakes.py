@@ -29,7 +29,7 @@ from stream_retouch.latest import Latest
 from stream_retouch.media.faces import Face
 from stream_retouch.media.frames import picture_of
 from stream_retouch.media.retouch import Job, Look, Retouched
-from stream_retouch.service.session import Parts, neutral
+from stream_retouch.service.parts import Parts, neutral
 
 PATIENCE_S = 30.0
 """How long a test waits for something that must happen before it fails."""

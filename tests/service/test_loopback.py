@@ -12,8 +12,8 @@ from aiortc import RTCSessionDescription
 
 from stream_retouch.engine import FaceBox, RetouchEngine
 from stream_retouch.language.grammar import GrammarPlanner
+from stream_retouch.service.parts import Parts
 from stream_retouch.service.server import create_app
-from stream_retouch.service.session import Parts
 from stream_retouch.settings import Settings
 from tests.fakes import FakeEngine, FakeFinder, make_layer
 from tests.rtc.client import Client, first, luma_of, run

@@ -19,8 +19,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from stream_retouch.errors import ServiceUnavailable, SettingsError, WeightsError
 from stream_retouch.service import control
-from stream_retouch.service.server import Service, create_app, peer_options, serve
-from stream_retouch.service.session import Parts
+from stream_retouch.service.parts import Parts
+from stream_retouch.service.running import serve
+from stream_retouch.service.server import create_app, peer_options
+from stream_retouch.service.service import Service
 from stream_retouch.settings import Settings
 from tests.service.fakes import OFFER, PATIENCE_S, FakeEngine, FakePeer, FakeRetoucher, parts
 
@@ -392,7 +394,7 @@ def test_the_peer_gets_its_limits_from_the_settings() -> None:
 SCRIPT = """
 import sys
 from stream_retouch.errors import WeightsError
-from stream_retouch.service.server import serve
+from stream_retouch.service.running import serve
 from stream_retouch.settings import Settings
 from tests.service.fakes import parts
 

@@ -15,13 +15,9 @@ import pytest
 from stream_retouch.errors import SdpError, ServiceUnavailable, SessionNotFound
 from stream_retouch.language.plan import InstructionPlan
 from stream_retouch.metrics import Metrics
-from stream_retouch.service.session import (
-    COULD_NOT,
-    SUPERSEDED,
-    InstructionThread,
-    Session,
-    Sessions,
-)
+from stream_retouch.service.instructions import InstructionThread
+from stream_retouch.service.session import COULD_NOT, SUPERSEDED, Session
+from stream_retouch.service.sessions import Sessions
 from stream_retouch.settings import Settings
 from tests.service.fakes import (
     OFFER,

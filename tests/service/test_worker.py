@@ -13,7 +13,7 @@ import pytest
 from stream_retouch.language.plan import InstructionPlan, amounts
 from stream_retouch.media.retouch import Look
 from stream_retouch.metrics import Metrics
-from stream_retouch.service.session import neutral
+from stream_retouch.service.parts import neutral
 from stream_retouch.service.worker import FrameWorker, lower_priority
 from tests.service.fakes import PATIENCE_S, FakeEngine, FakePeer, FakeRetoucher, frame_at
 

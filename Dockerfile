@@ -1,0 +1,32 @@
+# The service on CPUs. See docs/operations.md; it needs a token:
+#   docker build -t stream-retouch .
+#   docker run --rm --network host -e STREAM_RETOUCH_TOKEN=A-LONG-SECRET-OF-YOURS stream-retouch
+FROM python:3.12-slim
+
+# Where torch comes from: its CPU build. Empty: as pip is configured.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+# More threads than one each only take the cores from the video.
+ENV OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
+
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY stream_retouch stream_retouch
+COPY engines engines
+RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -c constraints.txt . \
+    && useradd --create-home retouch \
+    && mkdir /home/retouch/.cache && chown retouch /home/retouch/.cache
+
+USER retouch
+WORKDIR /home/retouch
+# The engine is built for the CPU at the first start and kept here.
+VOLUME /home/retouch/.cache
+EXPOSE 8080
+
+# The address is open to the network, so the service refuses to start without STREAM_RETOUCH_TOKEN.
+# The environment rather than flags: a flag after the image's name comes first.
+ENV STREAM_RETOUCH_HOST=0.0.0.0 STREAM_RETOUCH_PORT=8080
+ENTRYPOINT ["stream-retouch", "serve"]
+
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "-c", \
+    "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['STREAM_RETOUCH_PORT'] + '/healthz', timeout=4)"]

@@ -1,0 +1,157 @@
+"""The latency result as a table, as one line of JSON, and as a file with a plot."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.latency import Row
+
+RESULTS = Path(__file__).parent / "results"
+WEIGHTS = Path(__file__).parents[1] / "engines" / "weights"
+PACKAGES = ("aiortc", "av", "numpy", "opencv-python-headless", "openvino", "torch")
+
+_COLUMNS = (
+    ("fps", "fps"),
+    ("added ms p50/p95/p99", "added_ms"),
+    ("round trip ms p50/p95/p99", "round_trip_ms"),
+    ("slope ms/s", "slope_ms_per_s"),
+    ("p95 first > last third", "thirds"),
+    ("longest gap ms", "longest_gap_ms"),
+    ("fresh", "fresh_share"),
+    ("face", "face_share"),
+    ("dropped", "dropped"),
+    ("reused", "reused"),
+    ("not returned", "not_returned"),
+    ("CPU %", "cpu_percent"),
+)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table; a dash where a row has no such figure."""
+    lines = [
+        "| | " + " | ".join(title for title, _ in _COLUMNS) + " |",
+        "|---" * (len(_COLUMNS) + 1) + "|",
+    ]
+    for row in rows:
+        cells = [_cell(row.figures, key) for _, key in _COLUMNS]
+        lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(figures: dict[str, Any], key: str) -> str:
+    if key == "thirds":
+        return f"{figures['p95_first_third']} > {figures['p95_last_third']}"
+    value = figures.get(key)
+    if isinstance(value, dict):
+        return " / ".join("-" if value[p] is None else f"{value[p]:.1f}" for p in _SHOWN)
+    return "-" if value is None else str(value)
+
+
+_SHOWN = ("p50", "p95", "p99")
+
+
+def result(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, Any]:
+    """The JSON: figures of the first row on top, every row below ``rows``."""
+    return {
+        **rows[0].figures,
+        "engine": args.engine,
+        "engine_delay_ms": args.engine_delay_ms,
+        "codec": args.codec,
+        "size": "{}x{}".format(*args.size),
+        "camera_fps": args.fps,
+        "seconds": args.seconds,
+        "say": args.say,
+        "rows": {row.name: row.figures for row in rows},
+        "hardware": hardware(),
+        "versions": versions(),
+        "weights_sha256": weights(),
+    }
+
+
+def last_line(values: dict[str, Any]) -> str:
+    """`values` as one line."""
+    return json.dumps(values, separators=(",", ":"))
+
+
+def write(out: Path | None, command: str, rows: Sequence[Row], values: dict[str, Any]) -> Path:
+    """Writes the result file, and a plot beside it if matplotlib is installed; gives its path."""
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    slug = re.sub(r"[^a-z0-9]+", "-", hardware().lower()).strip("-")
+    path = out or RESULTS / f"latency_{slug}_{today}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts = [
+        f"# Latency, {values['size']} at {values['camera_fps']} frames a second, {values['codec']}",
+        f"`{command}`",
+        f"{today}, {values['hardware']}; "
+        + ", ".join(f"{name} {version}" for name, version in values["versions"].items()),
+        table(rows),
+        "added: last packet of a frame in to last packet of the same frame out, at the service; "
+        "round trip: the same at the client's socket; fresh: share of frames whose edit came from "
+        "their own crop. CPU is of one core, the client not included.",
+    ]
+    if _plot(path.with_suffix(".png"), rows):
+        parts.append(f"![added delay over time]({path.with_suffix('.png').name})")
+    parts.append("```json\n" + json.dumps(values, indent=1) + "\n```")
+    path.write_text("\n\n".join(parts) + "\n")
+    return path
+
+
+def _plot(path: Path, rows: Sequence[Row]) -> bool:
+    """Added delay over time; False without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axes = figure.subplots()
+    for row in rows:
+        axes.plot(row.times_s, row.added_ms, ".", markersize=3, label=row.name)
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("added delay, ms")
+    axes.set_yscale("log")  # a delay that grows without end would flatten the others
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    figure.savefig(path, dpi=110)
+    return True
+
+
+def hardware() -> str:
+    """Cores that may be used and the processor's name."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        found = re.search(r"model name\s*:\s*(.+)", info.read_text())
+        name = found.group(1) if found else name
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return f"{cores} cores {name}"
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that the figures depend on, where they are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def weights() -> dict[str, str]:
+    """SHA-256 of every weights file that ships."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(WEIGHTS.glob("*.safetensors"))
+    }

@@ -1,0 +1,183 @@
+"""Builds an engine, compares it with eager, and only then stores it.
+
+    python -m engines.build --engine openvino --precision auto
+
+With precision auto, bf16 is tried where the CPU computes it natively, and f32 where eager does not agree with that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+import torch
+
+from engines import openvino as openvino_engine
+from engines.built import BuiltEngine, file_names, store
+from engines.conditioner import LanguageConditioner
+from engines.eager import EagerEngine
+from engines.feed import INPUTS, OUTPUTS
+from engines.manifest import EngineIdentity, EngineManifest, Parity
+from engines.parity import CROPS, Bounds, Samples, answers, compare, require, samples
+from engines.retouchgpt import checkpoint
+from engines.retouchgpt.model import RetouchGPT, ServingModel
+from stream_retouch.engine import EditLayer, RetouchEngine
+from stream_retouch.errors import EngineError, ParityError, StreamRetouchError
+
+Tell = Callable[[str], None]
+DESIGN_BOUNDS = Bounds()
+
+
+def build_openvino(
+    weights: Path | None,
+    identity: EngineIdentity,
+    tell: Tell,
+    crops: Path = CROPS,
+    bounds: Bounds = DESIGN_BOUNDS,
+) -> BuiltEngine:
+    """The engine of that identity, compared with eager and found equal. Writes nothing.
+
+    Args:
+        weights: None for those that ship.
+        identity: as `engines.openvino.identity` gives it.
+        tell: is told each step in a sentence.
+        crops: what to compare on.
+        bounds: what it must reach.
+
+    Raises:
+        WeightsError: the weights cannot be used.
+        ParityError: it does not compute what eager computes.
+        EngineError: eager changes nothing, or OpenVINO cannot run it.
+    """
+    tell("reading the weights")
+    model = checkpoint.load(weights)
+    tell("exporting the network")
+    xml, numbers = exported(model)
+    tell("running eager on the parity crops")
+    given = samples(LanguageConditioner(model), crops)
+    truth = answers(EagerEngine(model), given)
+    precision, parity = _accepted((xml, numbers), identity, given, truth, tell, bounds)
+    manifest = EngineManifest(
+        identity=identity,
+        precision=precision,
+        parity=parity,
+        libraries={name: importlib.metadata.version(name) for name in ("openvino", "torch")},
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        files=file_names(identity, xml, numbers),
+    )
+    return BuiltEngine(manifest, xml, numbers)
+
+
+def _accepted(
+    ir: tuple[bytes, bytes],
+    identity: EngineIdentity,
+    given: Samples,
+    truth: Sequence[EditLayer],
+    tell: Tell,
+    bounds: Bounds,
+) -> tuple[str, Parity]:
+    """The first precision that passes, and its figures."""
+    asked = identity.asked_precision
+    native = "BF16" in identity.capabilities
+    candidates = {"auto": ["bf16", "f32"] if native else ["f32"]}.get(asked, [asked])
+    for precision in candidates:
+        tell(f"comparing {precision} with eager")
+        engine = openvino_engine.OpenVINOEngine(ir, precision, threads=1)
+        try:
+            parity = accept(engine, given, truth, bounds)
+        except ParityError as problem:
+            if precision == candidates[-1]:
+                raise
+            tell(
+                f"{precision} is not close enough ({problem.figure} {problem.found:.1f}), "
+                f"going on with {candidates[candidates.index(precision) + 1]}"
+            )
+            continue
+        tell(
+            f"{precision} accepted: parity {parity.parity_psnr_db:.1f} dB, edit to error "
+            f"{parity.edit_snr_db:.1f} dB, mask IoU {parity.mask_iou:.4f}, worst pixel {parity.worst_pixel}"
+        )
+        return precision, parity
+    raise EngineError(f"no precision {asked}; use auto, bf16 or f32")
+
+
+def accept(
+    engine: RetouchEngine,
+    given: Samples,
+    truth: Sequence[EditLayer],
+    bounds: Bounds = DESIGN_BOUNDS,
+) -> Parity:
+    """The gate: the figures of an engine that computes what eager computes.
+
+    Raises:
+        ParityError: it does not.
+        EngineError: eager changes nothing, so that nothing can be said.
+    """
+    parity = compare(given.crops, truth, answers(engine, given))
+    require(parity, bounds)
+    return parity
+
+
+def exported(model: RetouchGPT) -> tuple[bytes, bytes]:
+    """The per-frame network for one crop as OpenVINO IR: the graph's XML and its numbers, fp32."""
+    example = tuple(
+        torch.zeros(shape, dtype=torch.uint8 if name == "crops" else torch.float32)
+        for name, shape in INPUTS.items()
+    )
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the exporters about themselves
+        program = torch.export.export(ServingModel(model).eval(), example)
+        graph: Any = ov.convert_model(program)
+    # without this OpenVINO keeps every size open, and runs half as fast
+    graph.reshape({i: list(shape) for i, shape in enumerate(INPUTS.values())})
+    for port, name in zip((*graph.inputs, *graph.outputs), (*INPUTS, *OUTPUTS), strict=True):
+        port.tensor.set_names({name})
+    with tempfile.TemporaryDirectory() as folder:
+        xml = Path(folder) / "engine.xml"
+        ov.save_model(graph, xml, compress_to_fp16=False)
+        return xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m engines.build", description="Build an engine and compare it with eager."
+    )
+    parser.add_argument("--engine", choices=("openvino", "eager"), default="openvino")
+    parser.add_argument("--precision", choices=("auto", "bf16", "f32"), default="auto")
+    parser.add_argument("--weights", type=Path, help="weights file (default: those that ship)")
+    parser.add_argument(
+        "--out", type=Path, help="folder to store it in (default ~/.cache/stream_retouch)"
+    )
+    args = parser.parse_args(argv)
+    try:
+        if args.engine == "eager":
+            EagerEngine.load(args.weights).close()
+            print("eager runs the weights as they are: they are whole, nothing is to be built")
+        else:
+            print(f"stored {_stored(args)}")
+    except (StreamRetouchError, OSError) as problem:
+        print(f"engines.build: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _stored(args: argparse.Namespace) -> Path:
+    folder = args.out or openvino_engine.default_cache()
+    if folder is None:
+        raise EngineError("there is no home directory; name a folder with --out")
+    torch.set_num_threads(1)
+    identity = openvino_engine.identity(args.weights, args.precision)
+    return store(build_openvino(args.weights, identity, print), folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

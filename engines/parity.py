@@ -1,0 +1,175 @@
+"""Does an engine compute what eager computes? Measured on what users see: retouched crops, all blemishes at amount 1.
+
+The frozen crops are two public-domain portraits, aligned, with painted spots at several places and exposures, so there
+is much to edit: an engine that does nothing has an edit_snr_db of 0 and fails. Written by training.make_parity_crops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.manifest import Parity
+from stream_retouch.engine import (
+    CHROMA_STEP,
+    CROP_SIZE,
+    OFFSET_STEP,
+    Conditioner,
+    Conditioning,
+    EditLayer,
+    RetouchEngine,
+)
+from stream_retouch.errors import EngineError, ParityError
+from stream_retouch.language.plan import (
+    BLEMISHES,
+    FACE,
+    Edit,
+    InstructionPlan,
+    amounts,
+    request_map,
+)
+
+CROPS = Path(__file__).parent / "weights" / "parity_crops.npz"
+EVERYTHING = InstructionPlan((Edit(BLEMISHES, (FACE,), 1.0),))
+"""All blemishes at amount 1."""
+CEILING_DB = 120.0
+"""What a figure without any error is called, so that it fits into JSON."""
+
+# Full-range BT.601, RGB to YCbCr with chroma about 0 (ITU-R BT.601-7), as EditLayer has it.
+_TO_YCC = np.array(
+    ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)), np.float32
+)
+_TO_RGB = np.linalg.inv(_TO_YCC.astype(np.float64)).astype(np.float32)
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an engine must reach (DESIGN section 6, at bf16 and finer)."""
+
+    parity_psnr_db: float = 50.0
+    edit_snr_db: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """Crops with requests and conditionings, one of each per crop."""
+
+    crops: NDArray[np.uint8]
+    """(N, CROP_SIZE, CROP_SIZE, 3) RGB."""
+    requests: Floats
+    """(N, REQUEST_CHANNELS, REQUEST_SIZE, REQUEST_SIZE)."""
+    conditionings: list[Conditioning]
+
+
+def samples(conditioner: Conditioner, path: Path = CROPS) -> Samples:
+    """The frozen crops, every second one conditioned on its own picture, the others on no face.
+
+    Raises:
+        EngineError: the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            strip = cv2.imdecode(stored["jpeg"], cv2.IMREAD_COLOR)
+            regions = stored["regions"].astype(np.float32) / 255
+        if strip is None:
+            raise ValueError("no picture in it")
+        bgr = np.asarray(strip, np.uint8).reshape(-1, CROP_SIZE, CROP_SIZE, 3)
+        crops = np.ascontiguousarray(bgr[..., ::-1])
+        table = amounts(EVERYTHING)
+        requests = np.stack([request_map(table, maps) for maps in regions])
+        if len(crops) != len(requests):
+            raise ValueError("crops and regions differ in number")
+    except (OSError, ValueError, KeyError, TypeError, EOFError, cv2.error) as problem:
+        raise EngineError(
+            f"parity crops {path} cannot be read ({problem}); reinstall stream-retouch"
+        ) from problem
+    seen = [
+        conditioner.prepare(EVERYTHING, crop if i % 2 == 0 else None)
+        for i, crop in enumerate(crops)
+    ]
+    return Samples(crops, requests, seen)
+
+
+def answers(engine: RetouchEngine, given: Samples) -> list[EditLayer]:
+    """The engine's edit layers, one call per crop, as a single user's frames arrive."""
+    found: list[EditLayer] = []
+    for i in range(len(given.crops)):
+        found += engine.retouch(
+            given.crops[i : i + 1], given.requests[i : i + 1], given.conditionings[i : i + 1]
+        )
+    return found
+
+
+def retouched(crop: NDArray[np.uint8], layer: EditLayer) -> Floats:
+    """The crop with the edit applied, (CROP_SIZE, CROP_SIZE, 3) RGB code values before rounding."""
+    steps = np.array([1 / 255, OFFSET_STEP, CHROMA_STEP, CHROMA_STEP], np.float32)
+    codes = np.moveaxis(layer.codes, 0, 2).astype(np.float32)
+    channels = (codes - np.array([0, 128, 128, 128], np.float32)) * steps
+    side = (CROP_SIZE, CROP_SIZE)
+    flatten, offset, cb, cr = np.moveaxis(cv2.resize(channels, side), 2, 0)
+    mask = cv2.resize(layer.mask.astype(np.float32) / 255, side)
+    ycc = crop.astype(np.float32) @ _TO_YCC.T
+    change = np.stack((offset - flatten * (ycc[..., 0] - layer.skin_luma), cb, cr), axis=-1)
+    edited = (ycc + mask[..., None] * change) @ _TO_RGB.T
+    return np.asarray(np.clip(edited, 0, 255), np.float32)
+
+
+def compare(
+    crops: NDArray[np.uint8], truth: Sequence[EditLayer], found: Sequence[EditLayer]
+) -> Parity:
+    """The figures of the worst crop.
+
+    Raises:
+        EngineError: the truth leaves a crop as it is, so that nothing can be said.
+    """
+    figures = [_one(crop, t, f) for crop, t, f in zip(crops, truth, found, strict=True)]
+    return Parity(
+        min(f.parity_psnr_db for f in figures),
+        min(f.edit_snr_db for f in figures),
+        min(f.mask_iou for f in figures),
+        max(f.worst_pixel for f in figures),
+    )
+
+
+def _one(crop: NDArray[np.uint8], truth: EditLayer, found: EditLayer) -> Parity:
+    wanted, got = retouched(crop, truth), retouched(crop, found)
+    edit = float(np.square(wanted - crop).mean())
+    if not edit > 0:
+        raise EngineError(
+            "the network changes nothing on a parity crop, so no engine can be compared with it; use trained weights"
+        )
+    error = float(np.square(wanted - got).mean())
+    difference = np.abs(np.rint(wanted) - np.rint(got))
+    masks = np.stack((truth.mask, found.mask)).astype(np.float64)
+    union = masks.max(0).sum()
+    return Parity(
+        _db(255.0**2, float(np.square(difference).mean())),
+        _db(edit, error),
+        float(masks.min(0).sum() / union) if union else 1.0,
+        int(difference.max()),
+    )
+
+
+def _db(signal: float, error: float) -> float:
+    if not np.isfinite(error):
+        return -CEILING_DB
+    return CEILING_DB if error == 0 else min(CEILING_DB, float(10 * np.log10(signal / error)))
+
+
+def require(parity: Parity, bounds: Bounds = Bounds()) -> None:  # noqa: B008 (frozen)
+    """Passes if the figures reach the bounds.
+
+    Raises:
+        ParityError: one does not.
+    """
+    for figure in ("parity_psnr_db", "edit_snr_db"):
+        found, bound = getattr(parity, figure), getattr(bounds, figure)
+        if not found >= bound:
+            raise ParityError(figure, found, bound)
