@@ -3,8 +3,9 @@
 #   docker run --rm --network host -e STREAM_RETOUCH_TOKEN=A-LONG-SECRET-OF-YOURS stream-retouch
 FROM python:3.12-slim
 
-# Where torch comes from: its CPU build. Empty: as pip is configured.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# A further wheel index for torch; with the CPU one (see README.md) the image is gigabytes smaller:
+#   docker build --build-arg TORCH_INDEX=URL -t stream-retouch .
+ARG TORCH_INDEX=
 
 # More threads than one each only take the cores from the video.
 ENV OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1

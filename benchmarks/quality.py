@@ -195,7 +195,7 @@ def main() -> None:
     settings = Settings.resolve({"engine": args.engine, "weights": args.weights}, {})
     names = cli.NAMES
     engine = Recorder(cli.load_engine(settings, names))
-    conditioner = cli.load_conditioner(names)
+    conditioner = cli.load_conditioner(settings, names)
     totals = {name: Sums() for name in ("nothing", "bilateral", "ours")}
     persons: dict[str, tuple[str, Sums, Sums]] = {}
     rows: list[NDArray[np.uint8]] = []

@@ -28,7 +28,8 @@ from engines.feed import INPUTS, OUTPUTS
 from engines.manifest import EngineIdentity, EngineManifest, Parity
 from engines.parity import CROPS, Bounds, Samples, answers, compare, require, samples
 from engines.retouchgpt import checkpoint
-from engines.retouchgpt.model import RetouchGPT, ServingModel
+from engines.retouchgpt.model import RetouchGPT
+from engines.retouchgpt.serving import ServingModel
 from stream_retouch.engine import EditLayer, RetouchEngine
 from stream_retouch.errors import EngineError, ParityError, StreamRetouchError
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from engines.feed import edit_layers, feed
 from engines.retouchgpt import checkpoint
-from engines.retouchgpt.model import RetouchGPT, ServingModel
+from engines.retouchgpt.model import RetouchGPT
+from engines.retouchgpt.serving import ServingModel
 from engines.weights_file import serving_config
 from stream_retouch.engine import Conditioning, EditLayer
 from stream_retouch.errors import EngineError

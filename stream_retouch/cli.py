@@ -124,7 +124,7 @@ def _serve(args: argparse.Namespace, names: Names) -> int:
         return Parts(
             engine=load_engine(settings, names),
             finder=finder.load,
-            conditioner=load_conditioner(names),
+            conditioner=load_conditioner(settings, names),
             planner=load_planner(names),
         )
 
@@ -148,7 +148,7 @@ def _file(args: argparse.Namespace, names: Names) -> int:
         retoucher = LookRetoucher(
             plan,
             finder=load_finder(names),
-            conditioner=load_conditioner(names),
+            conditioner=load_conditioner(settings, names),
             engine=engine,
             strength=args.strength,
         )
@@ -233,9 +233,9 @@ def load_finder(names: Names) -> FaceFinder:
     return finder
 
 
-def load_conditioner(names: Names) -> Conditioner:
-    """What turns a plan into a conditioning."""
-    conditioner: Conditioner = _load(names.conditioner).load()
+def load_conditioner(settings: Settings, names: Names) -> Conditioner:
+    """What turns a plan into a conditioning, of the same weights as the engine."""
+    conditioner: Conditioner = _load(names.conditioner).load(settings.weights)
     return conditioner
 
 

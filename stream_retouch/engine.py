@@ -31,9 +31,9 @@ BLOCKS = 4
 BLOCK_WIDTH = 128
 """Width of a transformer block."""
 
-OFFSET_STEP = 1.5
+OFFSET_STEP = 1.0
 """Luma code values (0..255) that one step of the 8-bit offset channel stands for; its neutral code is 128."""
-CHROMA_STEP = 0.75
+CHROMA_STEP = 0.5
 """Chroma code values that one step of the 8-bit Cb and Cr channels stands for; their neutral code is 128."""
 
 # The face points that cross the seam: a subset of MediaPipe's 478-point face mesh topology, by its indices.

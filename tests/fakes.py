@@ -61,11 +61,15 @@ class FakeTracker:
         self.script = [list(faces) for faces in script] or [[]]
         self.updates = 0
         self.resets = 0
+        self.sought = 0
 
     def update(self, picture: Picture, pts_s: float) -> list[Face]:
         faces = self.script[min(self.updates, len(self.script) - 1)]
         self.updates += 1
         return list(faces)
+
+    def seek(self, picture: Picture) -> None:
+        self.sought += 1
 
     def reset(self) -> None:
         self.resets += 1

@@ -62,12 +62,13 @@ class Decoder(nn.Module):
         self.down2 = nn.Conv2d(c2, c1, 1)
         self.merge1 = ConvNorm(c1, 16)
         self.colours = ConvNorm(16, 16, kernel=1)
-        self.gates = nn.Conv2d(16, 16, 1)
-        nn.init.normal_(self.gates.weight, std=0.05)
-        assert self.gates.bias is not None
+        gates = nn.Conv2d(16, 16, 1)
+        nn.init.normal_(gates.weight, std=0.05)
+        assert gates.bias is not None
         with torch.no_grad():
             start = [-1.0] * 3 + [0.5] * 3 + [-1.5] * 3 + [0.5] * 4 + [0.0] * 3
-            self.gates.bias.copy_(torch.tensor(start))
+            gates.bias.copy_(torch.tensor(start))
+        self.gates: nn.Module = gates
         weight, bias = _composition()
         self.register_buffer("compose", weight, persistent=False)
         self.register_buffer("centre", bias, persistent=False)

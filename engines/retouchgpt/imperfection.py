@@ -18,11 +18,13 @@ from torch.nn import functional as F
 
 from engines.retouchgpt.config import RetouchGPTConfig
 from engines.retouchgpt.encoder import Features
-from engines.retouchgpt.layers import ConvNorm, up2
+from engines.retouchgpt.layers import ConvNorm, rise2, up2
 
 
 class ImperfectionPredictor(nn.Module):
     """I of the paper with sigma as a sigmoid of learnable slope and offset, one pair a category."""
+
+    rise: torch.Tensor
 
     def __init__(self, config: RetouchGPTConfig) -> None:
         super().__init__()
@@ -34,6 +36,7 @@ class ImperfectionPredictor(nn.Module):
         self.slope = nn.Parameter(torch.ones(config.categories))
         self.offset = nn.Parameter(torch.full((config.categories,), -2.0))
         self.fine = nn.Conv2d(c1, 1, 1)
+        self.register_buffer("rise", rise2(config.layer_size // 2), persistent=False)
 
     def logits(self, features: Features, f_txt_BT: torch.Tensor) -> torch.Tensor:
         """Evidence before the activation, (B, K, h, w)."""
@@ -64,9 +67,9 @@ class ImperfectionPredictor(nn.Module):
         requested_B1hw = torch.amax(evidence_BKhw * asked_BKhw, dim=1, keepdim=True)
         fine_B1HW = 2.0 * torch.sigmoid(self.fine(features[0]))
         # the finest features may sharpen the mask, never raise it above what was asked
-        mask_B1HW = torch.minimum(up2(coarse_B1hw) * fine_B1HW, up2(_asked(request_BKhw)))
+        asked_B1hw = torch.amax(request_BKhw, dim=1, keepdim=True)
+        mask_B1HW = torch.minimum(self._risen(coarse_B1hw) * fine_B1HW, self._risen(asked_B1hw))
         return mask_B1HW, requested_B1hw, logits_BKhw
 
-
-def _asked(request_BKhw: torch.Tensor) -> torch.Tensor:
-    return torch.amax(request_BKhw, dim=1, keepdim=True)
+    def _risen(self, x_B1hw: torch.Tensor) -> torch.Tensor:
+        return self.rise @ x_B1hw @ self.rise.T

@@ -125,9 +125,13 @@ class FaceTracker:
         self._frames_to_search = 0
         self._since_search_s = 0.0
         self._fruitless = 0
+        self._search_waits = False
 
     def update(self, picture: Picture, pts_s: float) -> list[Face]:
         """The faces in the next frame, largest first.
+
+        With no face in view it searches at once. While one is followed, a search for newcomers is
+        left to `seek`, since it takes longer than a frame may wait.
 
         Args:
             picture: the frame.
@@ -138,9 +142,21 @@ class FaceTracker:
         dt_s = self._step(pts_s)
         self._follow(picture, dt_s)
         if self._search_is_due(dt_s):
-            self._acquire(picture)
+            if self._tracks:
+                self._search_waits = True
+            else:
+                self._acquire(picture)
         self._tracks.sort(key=lambda track: -_eyes_px(track.transform))
         return [track.face() for track in self._tracks]
+
+    def seek(self, picture: Picture) -> None:
+        """Searches the latest picture for newcomers if that is due; they are followed from the next
+        frame on.
+
+        Called when nobody waits for the frame any more.
+        """
+        if self._search_waits:
+            self._acquire(picture)
 
     def _step(self, pts_s: float) -> float:
         last, self._last_pts_s = self._last_pts_s, pts_s
@@ -200,6 +216,7 @@ class FaceTracker:
     def _acquire(self, picture: Picture) -> None:
         self._frames_to_search = ACQUIRE_EVERY - 1
         self._since_search_s = 0.0
+        self._search_waits = False
         found = False
         luma = luma_full(picture, SEARCH_WIDTH)
         ratio = picture.width / luma.shape[1]

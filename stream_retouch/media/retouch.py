@@ -102,6 +102,8 @@ class Tracker(Protocol):
 
     def update(self, picture: Picture, pts_s: float) -> list[Face]: ...
 
+    def seek(self, picture: Picture) -> None: ...
+
     def reset(self) -> None: ...
 
 
@@ -174,13 +176,21 @@ class FrameRetoucher:
             applied=self._report(job.look.version) if shown else None,
         )
 
+    def look_around(self) -> None:
+        """What can wait until the frame is out: looks for faces that came into view."""
+        picture = self._latest[0]
+        if picture is not None:
+            self._tracker.seek(picture)
+
     def process(self, frame: av.VideoFrame, look: Look, engine: RetouchEngine) -> Retouched:
         """Both halves with the engine between them, for files: it waits as long as it takes."""
         job = self.prepare(frame, look)
         layers = []
         if job.subjects:
             layers = engine.retouch(job.crops, job.requests, job.conditionings)
-        return self.finish(job, [(job, layers)])
+        done = self.finish(job, [(job, layers)])
+        self.look_around()
+        return done
 
     def faces(self) -> list[Face]:
         """The faces in the latest picture. Any thread may ask."""

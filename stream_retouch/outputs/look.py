@@ -73,4 +73,6 @@ class LookRetoucher:
         layers = []
         if job.subjects:
             layers = self._engine.retouch(job.crops, job.requests, job.conditionings)
-        return self._retoucher.finish(job, [(job, layers)])
+        done = self._retoucher.finish(job, [(job, layers)])
+        self._retoucher.look_around()
+        return done

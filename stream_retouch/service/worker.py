@@ -15,7 +15,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import av
@@ -27,11 +26,10 @@ from stream_retouch.latest import Closed, Latest
 from stream_retouch.media.faces import Face
 from stream_retouch.media.retouch import Job, Look, Retouched
 from stream_retouch.metrics import FrameResult, Metrics
+from stream_retouch.service.frame_stats import FrameStats, Tally
 
 logger = logging.getLogger(__name__)
 
-STATS_WINDOW_S = 2.0
-"""Rates in `FrameStats` are over this long."""
 NICE_FRAMES = 2
 """Politeness of the frame and engine threads: the event loop, which paces packets, goes first."""
 _RECENT_CALLS = 3
@@ -61,6 +59,10 @@ class Retoucher(Protocol):
         """Smooths and pastes what has arrived."""
         ...
 
+    def look_around(self) -> None:
+        """What can wait until the frame is out."""
+        ...
+
     def key_crop(self, face_id: int | None) -> NDArray[np.uint8] | None:
         """The latest crop of a face, or of the largest one; None without a face. Any thread."""
         ...
@@ -68,26 +70,6 @@ class Retoucher(Protocol):
     def faces(self) -> list[Face]:
         """The faces in the latest frame. Any thread."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class FrameStats:
-    """How the frame path does: rates over the last STATS_WINDOW_S, counts since the session
-    began."""
-
-    fps: float
-    """Frames sent per second."""
-    fresh_share: float | None
-    """Share of the sent frames whose every edit came from their own crop, 0..1; None when none was
-    sent."""
-    faces: int
-    """Faces in the latest frame."""
-    dropped: int
-    """Frames that were never looked at because a newer one was there."""
-    reused: int
-    """Frames that left with an earlier edit, moved to the face's new place."""
-    failed: int
-    """Frames that left as they came because something went wrong."""
 
 
 class EngineFailed(Exception):
@@ -145,7 +127,7 @@ class FrameWorker:
         self._label, self._clock = label, clock
         self._lane = _EngineLane(engine, engine_lock, metrics, label, clock)
         self._thread = threading.Thread(target=self._run, name=f"frames {label}", daemon=True)
-        self._stats = _Tally()
+        self._stats = Tally()
         self._face_ids: frozenset[int] = frozenset()
         self._failures = 0
 
@@ -218,6 +200,13 @@ class FrameWorker:
         if ids != self._face_ids:
             self._face_ids = ids
             self._on_faces(ids)
+        self._look_around()
+
+    def _look_around(self) -> None:
+        try:
+            self._retoucher.look_around()
+        except Exception:  # the same border: the frame is out, and the next one will tell
+            logger.exception("%s: the search for further faces failed", self._label)
 
     def _retouch(self, frame: av.VideoFrame, deadline: float) -> tuple[Job, Retouched]:
         began = self._clock()
@@ -356,37 +345,3 @@ class _EngineLane:
             return error
         self._failing = False
         return edits
-
-
-class _Tally:
-    """Counts what became of frames; the lock makes it readable from the event loop."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._recent: deque[tuple[float, FrameResult]] = deque(maxlen=1_000)
-        self._first: float | None = None
-        self._counts: dict[FrameResult, int] = {}
-        self._faces = 0
-
-    def add(self, now: float, result: FrameResult, faces: int) -> None:
-        with self._lock:
-            self._first = now if self._first is None else self._first
-            self._recent.append((now, result))
-            while self._recent[0][0] < now - STATS_WINDOW_S:
-                self._recent.popleft()
-            self._counts[result] = self._counts.get(result, 0) + 1
-            self._faces = faces
-
-    def read(self, now: float, dropped: int) -> FrameStats:
-        with self._lock:
-            recent = [result for at, result in self._recent if at >= now - STATS_WINDOW_S]
-            span = min(STATS_WINDOW_S, now - self._first) if self._first is not None else 0.0
-            own = sum(result in ("fresh", "passed") for result in recent)
-            return FrameStats(
-                fps=len(recent) / span if span > 0 else 0.0,
-                fresh_share=own / len(recent) if recent else None,
-                faces=self._faces,
-                dropped=dropped,
-                reused=self._counts.get("reused", 0),
-                failed=self._counts.get("failed", 0),
-            )

@@ -111,7 +111,11 @@ class DrawnFaceFinder:
 
 
 def run(tracker: FaceTracker, frames: Iterable[Picture], start: int = 0) -> list[list[Face]]:
-    return [tracker.update(frame, (start + i) / FPS) for i, frame in enumerate(frames)]
+    results = []
+    for i, frame in enumerate(frames):
+        results.append(tracker.update(frame, (start + i) / FPS))
+        tracker.seek(frame)
+    return results
 
 
 def error_px(face: Face, truth: Transform) -> float:

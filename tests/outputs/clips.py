@@ -112,7 +112,7 @@ class CountingConditioner:
         self.with_crop = 0
 
     @classmethod
-    def load(cls) -> Self:
+    def load(cls, weights: Path | None = None) -> Self:
         return cls()
 
     def prepare(self, plan: InstructionPlan, key_crop: NDArray[np.uint8] | None) -> Conditioning:

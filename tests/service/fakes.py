@@ -172,6 +172,9 @@ class FakeRetoucher:
             conditionings=[look.default] * count,
         )
 
+    def look_around(self) -> None:
+        pass
+
     def finish(self, job: Job, answers: Sequence[tuple[Job, list[EditLayer]]]) -> Retouched:
         self.answers.append([asked.frame.pts or 0 for asked, _ in answers])
         fresh = not job.faces or any(asked is job for asked, _ in answers)

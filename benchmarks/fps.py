@@ -1,0 +1,178 @@
+"""How long an engine needs for one crop, beside eager: ``python -m benchmarks.fps --engine openvino``.
+
+The number: milliseconds from the arguments of ``RetouchEngine.retouch`` to its edit layer, one crop a call, one call at
+a time, as one user's frames arrive. Finding the face, taking the crop, pasting and coding come on top
+(``benchmarks.latency``). images/s is what one core could do at most; a camera gives 25 to 30. The parity figures are
+those of the gate of ``engines.build``, on the same crops: an engine that does nothing is fast, and has 0 dB of edit.
+
+Before the table, a line tells each step; the last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import platform
+import re
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.conditioner import LanguageConditioner
+from engines.eager import EagerEngine
+from engines.openvino import OpenVINOEngine
+from engines.parity import CROPS, Samples, answers, compare, samples
+from engines.weights_file import weights_hash
+from stream_retouch.engine import RetouchEngine
+from stream_retouch.errors import StreamRetouchError
+
+WARM_UP = 10
+"""Calls that are not counted."""
+RESULTS = Path(__file__).parent / "results"
+LIBRARIES = ("openvino", "torch", "numpy")
+
+
+def timings_ms(engine: RetouchEngine, given: Samples, frames: int) -> NDArray[np.float64]:
+    """(frames,) milliseconds of each call, the crops taken in turn."""
+    taken = []
+    for index in range(WARM_UP + frames):
+        i = index % len(given.crops)
+        one = slice(i, i + 1)
+        start = time.perf_counter()
+        engine.retouch(given.crops[one], given.requests[one], given.conditionings[one])
+        taken.append((time.perf_counter() - start) * 1e3)
+    return np.array(taken[WARM_UP:])
+
+
+def percentiles(taken: NDArray[np.float64]) -> dict[str, float]:
+    """p50, p95 and p99."""
+    return {f"p{p}": round(float(np.percentile(taken, p)), 3) for p in (50, 95, 99)}
+
+
+def cpu_name() -> str:
+    """The CPU's own name, its architecture where the system does not tell."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def peak_mb() -> float:
+    """Peak resident memory of this process, both engines and torch included."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def measure(
+    name: str, weights: Path | None, threads: int, frames: int, cache: Path | None, crops: Path
+) -> dict[str, Any]:
+    """Everything the table and the JSON line tell."""
+    _tell("loading eager and the conditioner")
+    eager = EagerEngine.load(weights, threads)
+    given = samples(LanguageConditioner.load(weights, threads), crops)
+    _tell(f"loading {name}")
+    engine: RetouchEngine
+    if name == "openvino":
+        engine = OpenVINOEngine.load(weights, threads, cache)
+        precision = engine.precision
+    else:
+        engine, precision = EagerEngine.load(weights, threads), "f32"
+    parity = compare(given.crops, answers(eager, given), answers(engine, given))
+    _tell(f"{frames} crops through {name}, then through eager")
+    taken = timings_ms(engine, given, frames)
+    slow = timings_ms(eager, given, max(1, min(frames, 50)))
+    return {
+        "engine": name,
+        "ms": percentiles(taken),
+        "images_per_s": round(1e3 / float(np.median(taken)), 1),
+        "eager_ms": percentiles(slow),
+        **{key: round(value, 4) for key, value in asdict(parity).items()},
+        "threads": threads,
+        "frames": frames,
+        "cpu": cpu_name(),
+        "precision": precision,
+        "weights_sha256": weights_hash(weights),
+        "peak_mb": round(peak_mb(), 1),
+        "versions": {
+            "python": platform.python_version(),
+            **{library: importlib.metadata.version(library) for library in LIBRARIES},
+        },
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures as a Markdown table."""
+    rows = [("", "p50 ms", "p95 ms", "p99 ms"), ("---", "---:", "---:", "---:")]
+    for name, key in ((f"{found['engine']} {found['precision']}", "ms"), ("eager f32", "eager_ms")):
+        rows.append((name, *(f"{found[key][p]:.2f}" for p in ("p50", "p95", "p99"))))
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    lines += [
+        "",
+        f"{found['images_per_s']} images/s, {found['threads']} thread(s), {found['frames']} crops; "
+        f"parity {found['parity_psnr_db']:.1f} dB, edit to error {found['edit_snr_db']:.1f} dB, "
+        f"mask IoU {found['mask_iou']:.4f}, worst pixel {found['worst_pixel']}; "
+        f"peak memory {found['peak_mb']:.0f} MB",
+        f"{found['cpu']}; {versions}; weights {found['weights_sha256'][:12]}",
+    ]
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.fps", description="Time one crop through an engine."
+    )
+    parser.add_argument("--engine", choices=("openvino", "eager"), default="openvino")
+    parser.add_argument("--frames", type=int, default=200, help="calls that count (default 200)")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--weights", type=Path, help="weights file (default: those that ship)")
+    parser.add_argument("--cache", type=Path, help="folder of built engines")
+    parser.add_argument("--crops", type=Path, default=CROPS, help="crops to run on")
+    parser.add_argument("--out", action="store_true", help="also write benchmarks/results/fps_*.md")
+    args = parser.parse_args(argv)
+    if args.frames < 1:
+        parser.error("--frames must be at least 1")
+    try:
+        found = measure(
+            args.engine, args.weights, args.threads, args.frames, args.cache, args.crops
+        )
+    except StreamRetouchError as problem:
+        print(f"benchmarks.fps: {problem}", file=sys.stderr)
+        return 1
+    line = json.dumps(found)
+    if args.out:
+        command = f"python -m benchmarks.fps --engine {args.engine} --frames {args.frames}"
+        _tell(f"wrote {_write(found, f'{command} --threads {args.threads}', line)}")
+    print(table(found))
+    print(line)
+    return 0
+
+
+def _write(found: dict[str, Any], command: str, line: str) -> Path:
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    cpu = re.sub(r"[^a-z0-9]+", "-", found["cpu"].lower()).strip("-")
+    path = RESULTS / f"fps_{cpu}_{today}.md"
+    path.parent.mkdir(exist_ok=True)
+    text = f"# One crop through the {found['engine']} engine, {today}\n\n`{command}`\n\n"
+    path.write_text(f"{text}{table(found)}\n\n```json\n{line}\n```\n", encoding="utf-8")
+    return path
+
+
+def _tell(sentence: str) -> None:
+    print(sentence, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
