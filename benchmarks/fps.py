@@ -113,9 +113,9 @@ def measure(
 
 def table(found: dict[str, Any]) -> str:
     """The figures as a Markdown table."""
-    rows = [("", "p50 ms", "p95 ms", "p99 ms"), ("---", "---:", "---:", "---:")]
+    rows = [["", "p50 ms", "p95 ms", "p99 ms"], ["---", "---:", "---:", "---:"]]
     for name, key in ((f"{found['engine']} {found['precision']}", "ms"), ("eager f32", "eager_ms")):
-        rows.append((name, *(f"{found[key][p]:.2f}" for p in ("p50", "p95", "p99"))))
+        rows.append([name, *(f"{found[key][p]:.2f}" for p in ("p50", "p95", "p99"))])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     lines += [

@@ -65,7 +65,7 @@ def build_openvino(
     tell("running eager on the parity crops")
     given = samples(LanguageConditioner(model), crops)
     truth = answers(EagerEngine(model), given)
-    precision, parity = _accepted((xml, numbers), identity, given, truth, tell, bounds)
+    precision, parity = accepted((xml, numbers), identity, given, truth, tell, bounds)
     manifest = EngineManifest(
         identity=identity,
         precision=precision,
@@ -77,7 +77,7 @@ def build_openvino(
     return BuiltEngine(manifest, xml, numbers)
 
 
-def _accepted(
+def accepted(
     ir: tuple[bytes, bytes],
     identity: EngineIdentity,
     given: Samples,
@@ -104,7 +104,7 @@ def _accepted(
             continue
         tell(
             f"{precision} accepted: parity {parity.parity_psnr_db:.1f} dB, edit to error "
-            f"{parity.edit_snr_db:.1f} dB, mask IoU {parity.mask_iou:.4f}, worst pixel {parity.worst_pixel}"
+            f"{parity.edit_snr_db:.1f} dB (worst crop {parity.worst_crop_snr_db:.1f}), mask IoU {parity.mask_iou:.4f}, worst pixel {parity.worst_pixel}"
         )
         return precision, parity
     raise EngineError(f"no precision {asked}; use auto, bf16 or f32")

@@ -44,12 +44,14 @@ class EngineIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How close an engine is to eager, on the worst of the frozen crops, all blemishes at amount 1."""
+    """How close an engine is to eager, on the frozen crops, all blemishes at amount 1."""
 
     parity_psnr_db: float
     """Peak signal to error of the retouched 8-bit crops, dB."""
     edit_snr_db: float
-    """Energy of the edit over energy of the error, dB: an engine that does nothing has 0."""
+    """Energy of the edits over energy of the errors before rounding, dB: an engine that does nothing has 0."""
+    worst_crop_snr_db: float
+    """The same for the crop where it is least."""
     mask_iou: float
     """Soft intersection over union of the masks, 0..1."""
     worst_pixel: int

@@ -31,9 +31,12 @@ def serving_config(path: Path | None = None) -> RetouchGPTConfig:
     """The configuration beside the weights, if it fits the seam.
 
     Raises:
-        WeightsError: it is missing, unreadable, or for crops or conditionings of another size.
+        WeightsError: the weights or it is missing, it is unreadable, or for crops or conditionings of another size.
     """
-    path = (DEFAULT_WEIGHTS if path is None else path).with_suffix(".json")
+    path = DEFAULT_WEIGHTS if path is None else path
+    if not path.is_file():
+        raise WeightsError(str(path), "no such file")
+    path = path.with_suffix(".json")
     config, seam = RetouchGPTConfig.from_json(path), RetouchGPTConfig()
     for size in _SEAM_SIZES:
         found, expected = getattr(config, size), getattr(seam, size)

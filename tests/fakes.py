@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from stream_retouch.engine import (
     BLOCK_WIDTH,
     BLOCKS,
+    CHROMA_STEP,
     CROP_SIZE,
     LAYER_SIZE,
+    OFFSET_STEP,
     REQUEST_SIZE,
     TEXT_WIDTH,
     Conditioning,
@@ -136,18 +138,42 @@ def make_conditioning(value: float = 0.0) -> Conditioning:
     )
 
 
+def layer_code(change: float, step: float) -> int:
+    """The code 0..255 that an edit layer has for a change of so many full-range code values.
+
+    Raises:
+        ValueError: there is no such code.
+    """
+    code = 128 + change / step
+    if not (code.is_integer() and 0 <= code <= 255):
+        low, high = -128 * step, 127 * step
+        raise ValueError(f"no code for {change}; use {low} to {high} in steps of {step}")
+    return int(code)
+
+
 def make_layer(
     flatten: int = 0,
-    offset: int = 128,
-    cb: int = 128,
-    cr: int = 128,
+    offset: float = 0.0,
+    cb: float = 0.0,
+    cr: float = 0.0,
     mask: int = 255,
     skin_luma: float = 150.0,
     inside: tuple[slice, slice] | None = None,
 ) -> EditLayer:
-    """A layer of constant codes; with `inside` (layer rows, columns) the mask is 0 elsewhere."""
+    """A layer that is the same everywhere; with `inside` (layer rows, columns) the mask is 0
+    elsewhere.
+
+    `flatten` and `mask` are 0..255 for 0..1; `offset`, `cb` and `cr` are changes in full-range code
+    values.
+    """
+    constant = (
+        flatten,
+        layer_code(offset, OFFSET_STEP),
+        layer_code(cb, CHROMA_STEP),
+        layer_code(cr, CHROMA_STEP),
+    )
     codes = np.empty((4, LAYER_SIZE, LAYER_SIZE), np.uint8)
-    codes[:] = np.array([flatten, offset, cb, cr], np.uint8)[:, None, None]
+    codes[:] = np.array(constant, np.uint8)[:, None, None]
     masks = np.zeros((LAYER_SIZE, LAYER_SIZE), np.uint8)
     masks[inside if inside is not None else (slice(None), slice(None))] = mask
     return EditLayer(codes, masks, skin_luma)

@@ -16,6 +16,7 @@ from stream_retouch.media.frames import picture_of, take_crop
 from stream_retouch.media.grain import texture_of
 from stream_retouch.media.paste import paste
 from tests.fakes import (
+    layer_code,
     make_frame,
     make_layer,
     make_scene,
@@ -61,7 +62,7 @@ def test_an_identity_edit_gives_back_every_byte(matrix, full_range, mask_on):
 def test_outside_the_mask_every_byte_stays_and_the_source_is_never_written():
     frame = make_frame(321, 243, noise=6.0)
     before = planes_copy(frame)
-    layer = make_layer(255, 200, 10, 250, inside=MIDDLE)
+    layer = make_layer(255, 108, -59, 61, inside=MIDDLE)
     new = pasted(frame, make_transform((150, 111), 0.6), layer)
     for plane, old in zip(planes_copy(frame), before, strict=True):
         np.testing.assert_array_equal(plane, old)
@@ -76,7 +77,7 @@ def test_outside_the_mask_every_byte_stays_and_the_source_is_never_written():
 def test_a_new_frame_keeps_times_and_colour_attributes():
     frame = make_frame(64, 48, pts=4321, time_base=Fraction(1, 1000), matrix="bt709")
     frame.color_primaries, frame.color_trc = 1, 1
-    new = pasted(frame, make_transform((30, 20), 0.1), make_layer(offset=160))
+    new = pasted(frame, make_transform((30, 20), 0.1), make_layer(offset=48))
     assert (new.pts, new.time_base) == (4321, Fraction(1, 1000))
     for name in ("color_range", "colorspace", "color_primaries", "color_trc", "width", "height"):
         assert getattr(new, name) == getattr(frame, name)
@@ -88,7 +89,7 @@ def test_a_new_frame_keeps_times_and_colour_attributes():
 def test_frames_of_any_size_are_pasted_onto(size, scale):
     frame = make_frame(*size, rgb=np.full((size[1], size[0], 3), 120.0), full_range=True)
     transform = make_transform((size[0] / 2 - 0.5, size[1] / 2 - 0.5), scale)
-    y, u, v = planes_copy(pasted(frame, transform, make_layer(offset=148, cr=148)))
+    y, u, v = planes_copy(pasted(frame, transform, make_layer(offset=30, cr=15)))
     middle = (size[1] // 2, size[0] // 2)
     assert y[middle] == 150
     if scale > 0.02:
@@ -100,7 +101,7 @@ def test_frames_of_any_size_are_pasted_onto(size, scale):
 def test_a_face_cut_by_the_edge_is_pasted_as_far_as_it_is_there(centre, degrees):
     frame = make_frame(320, 240, rgb=np.full((240, 320, 3), 120.0), full_range=True)
     wide = make_frame(1280, 960, rgb=np.full((960, 1280, 3), 120.0), full_range=True)
-    layer = make_layer(100, 170, 100, 150, skin_luma=140.0)
+    layer = make_layer(100, 63, -21, 16.5, skin_luma=140.0)
     small = planes_copy(pasted(frame, make_transform(centre, 1.0, degrees), layer))
     moved = make_transform((centre[0] + 480, centre[1] + 360), 1.0, degrees)
     large = planes_copy(pasted(wide, moved, layer))
@@ -122,32 +123,30 @@ def test_a_face_outside_the_frame_changes_nothing():
 def test_the_formula_is_that_of_the_edit_layer():
     """Y' = Y + M*((g-1)*(Y-mu) + o) and C' = C + M*c, to the nearest code, in full-range BT.601."""
     frame = make_frame(320, 240, full_range=True, noise=8.0)
-    layer = make_layer(102, 138, 120, 141, mask=153, skin_luma=170.0)
+    layer = make_layer(102, 15, -6, 9.5, mask=153, skin_luma=170.0)
     new = pasted(frame, make_transform((160, 120), 0.5), layer)
     inner = (slice(90, 150), slice(130, 190))
     half = (slice(45, 75), slice(65, 95))
     y, u, v = (p.astype(float) for p in planes_copy(frame))
     mask, flat = 153 / 255, 102 / 255
-    y = y + mask * (-flat * (y - 170.0) + 10 * OFFSET_STEP)
-    u, v = u - mask * 8 * CHROMA_STEP, v + mask * 13 * CHROMA_STEP
+    y = y + mask * (-flat * (y - 170.0) + 15)
+    u, v = u - mask * 6, v + mask * 9.5
     for got, expected, part in zip(planes_copy(new), (y, u, v), (inner, half, half), strict=True):
         assert np.abs(got[part] - expected[part]).max() <= 0.5 + 1e-3
 
 
 def test_results_stay_within_a_byte():
-    for offset, value, level in ((255, 250.0, 255), (0, 5.0, 0)):
+    for offset, value, level in ((127, 250.0, 255), (-128, 5.0, 0)):
         frame = make_frame(rgb=np.full((64, 64, 3), value), full_range=True)
-        layer = make_layer(offset=offset, cb=offset, cr=offset)
+        layer = make_layer(offset=offset, cb=offset / 2, cr=offset / 2)
         y, _, _ = planes_copy(pasted(frame, make_transform((32, 32), 0.4), layer))
         assert (y == level).all()
 
 
-@pytest.mark.parametrize(
-    "layer_codes", [(255, 140, 128, 128), (0, 120, 140, 120), (200, 128, 110, 150)]
-)
-def test_the_same_content_looks_the_same_in_every_coding(layer_codes):
+@pytest.mark.parametrize("changes", [(255, 18, 0, 0), (0, -12, 9, -6), (200, 0, -13.5, 16.5)])
+def test_the_same_content_looks_the_same_in_every_coding(changes):
     scene = make_scene(320, 240)
-    layer = make_layer(*layer_codes, mask=200, skin_luma=165.0)
+    layer = make_layer(*changes, mask=200, skin_luma=165.0)
     results = []
     for matrix, full_range in CODINGS:
         frame = make_frame(rgb=scene, matrix=matrix, full_range=full_range, siting="center")
@@ -185,7 +184,9 @@ def test_a_chroma_only_dot_returns_to_its_place(siting, degrees, spot):
     frame = make_frame(640, 480, rgb=np.full((480, 640, 3), 120.0), siting=siting)
     picture = replace(picture_of(frame), siting=siting)
     layer = make_layer()
-    layer.codes[2:, spot[0] - 1 : spot[0] + 2, spot[1] - 1 : spot[1] + 2] = 200
+    layer.codes[2:, spot[0] - 1 : spot[0] + 2, spot[1] - 1 : spot[1] + 2] = layer_code(
+        54, CHROMA_STEP
+    )
     transform = make_transform((320, 240), 1.1, degrees)
     new = paste(frame, picture, [(transform, edit_of(layer))])
     old_y, old_u, _ = planes_copy(frame)
@@ -207,12 +208,12 @@ def test_a_chroma_only_dot_returns_to_its_place(siting, degrees, spot):
 
 def test_the_chroma_mask_is_the_mean_of_four_luma_masks():
     frame = make_frame(121, 91, rgb=np.full((91, 121, 3), 100.0), full_range=True)
-    layer = make_layer(offset=228, cb=228, inside=(slice(40, 81), slice(45, 90)))
+    layer = make_layer(offset=120, cb=60, inside=(slice(40, 81), slice(45, 90)))
     y, u, _ = planes_copy(pasted(frame, make_transform((64, 47), 0.45, 10.0), layer))
-    mask = (y.astype(float) - 100) / 150
+    mask = (y.astype(float) - 100) / 120
     even = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
     mean = even.reshape(46, 2, 61, 2).mean(axis=(1, 3))
-    assert np.abs((u.astype(float) - 128) / 75 - mean).max() <= 0.5 / 75 + 0.5 / 150 + 1e-3
+    assert np.abs((u.astype(float) - 128) / 60 - mean).max() <= 0.5 / 60 + 0.5 / 120 + 1e-3
     assert mean.max() > 0.99
 
 
@@ -220,9 +221,9 @@ def test_a_mask_below_one_code_is_nothing():
     frame = make_frame(rgb=np.full((240, 320, 3), 100.0), full_range=True)
     transform = make_transform((160, 120), 0.7)
     picture = picture_of(frame)
-    edit = edit_of(make_layer(offset=255, cb=255, mask=1))
+    edit = edit_of(make_layer(255, 100, 60, mask=1, skin_luma=190.0))
     y, _, _ = planes_copy(paste(frame, picture, [(transform, edit)]))
-    assert (y == 101).sum() > 1000  # 190/255 of a code, rounded
+    assert (y == 101).sum() > 1000  # (90 + 100) / 255 of a code, rounded
     for plane, old in zip(
         planes_copy(paste(frame, picture, [(transform, scaled(edit, 0.99))])),
         planes_copy(frame),
@@ -233,21 +234,20 @@ def test_a_mask_below_one_code_is_nothing():
 
 def test_the_mask_fades_to_nothing_at_the_edge_of_the_crop():
     frame = make_frame(320, 320, rgb=np.full((320, 320, 3), 60.0), full_range=True)
-    y, _, _ = planes_copy(pasted(frame, make_transform((160, 160), 1.0), make_layer(offset=228)))
+    y, _, _ = planes_copy(pasted(frame, make_transform((160, 160), 1.0), make_layer(offset=120)))
     row = y[160].astype(int) - 60
     first, last = 32, 32 + 255  # the crop's first and last column
     assert row[: first + 1].max() == 0 and row[last:].max() == 0
     rise = row[first : first + 2 * FEATHER_PX + 2]
-    assert (np.diff(rise) >= 0).all() and np.diff(rise).max() <= 150 / FEATHER_PX
-    assert row[160] == 150
+    assert (np.diff(rise) >= 0).all() and np.diff(rise).max() <= 120 / FEATHER_PX
+    assert row[160] == 120
 
 
 def test_bilinear_sampling_puts_the_layer_where_it_belongs():
     """A ramp in the offset comes out as that ramp, to a rounding."""
     frame = make_frame(640, 480, rgb=np.full((480, 640, 3), 100.0), full_range=True)
     layer = make_layer()
-    layer.codes[1] = 128 + np.arange(128)[None, :] // 2 * 2 // 2
-    layer.codes[1] = np.clip(64 + np.arange(128)[None, :], 0, 255)
+    layer.codes[1] = 64 + np.arange(128)[None, :]
     transform = make_transform((300, 230), 1.3)
     y, _, _ = planes_copy(pasted(frame, transform, layer))
     x = np.arange(200, 400)
@@ -259,7 +259,7 @@ def test_bilinear_sampling_puts_the_layer_where_it_belongs():
 def test_faces_are_pasted_one_upon_the_other():
     frame = make_frame(rgb=np.full((240, 320, 3), 100.0), full_range=True)
     transform = make_transform((160, 120), 0.6)
-    layer = make_layer(offset=148)
+    layer = make_layer(offset=30)
     y, _, _ = planes_copy(pasted(frame, transform, layer, layer))
     assert y[120, 160] == 160
 

@@ -30,7 +30,7 @@ from tests.fakes import (
 RATE = 90000
 NOTHING = InstructionPlan()
 FACE = make_face(7)
-BRIGHTER = make_layer(offset=148)  # 30 codes, full range
+BRIGHTER = make_layer(offset=30)
 
 
 def grey(time_s, width=320, height=240):
@@ -147,7 +147,7 @@ def test_the_reused_edit_follows_the_face():
     moved = make_face(7, centre=(200.0, 120.0))
     session = Session(*[[FACE]] * 26, [moved])
     look = make_look()
-    dot = make_layer(offset=148, inside=(slice(60, 68), slice(60, 68)))
+    dot = make_layer(offset=30, inside=(slice(60, 68), slice(60, 68)))
     session.settle(look, layer=dot)
     _, result = session.step(1.04, look, layer=None)
     assert level(result, 200, 120) == 30 and level(result, 160, 120) == 0
@@ -171,7 +171,7 @@ def test_an_earlier_answer_renews_the_edit_but_is_not_fresh():
     session.settle(look)
     job, _ = session.step(1.04, look, layer=None)
     _, result = session.step(
-        1.08, look, layer=None, earlier=[(job, [make_layer(offset=168, mask=255)])]
+        1.08, look, layer=None, earlier=[(job, [make_layer(offset=60, mask=255)])]
     )
     assert (result.fresh, result.reused) == (False, 1)
     assert level(result) > 30
@@ -186,7 +186,7 @@ def test_answers_out_of_order_do_not_take_the_edit_back():
     session.settle(look)
     late, _ = session.step(1.04, look, layer=None)
     session.step(1.08, look)
-    _, result = session.step(1.12, look, layer=None, earlier=[(late, [make_layer(offset=250)])])
+    _, result = session.step(1.12, look, layer=None, earlier=[(late, [make_layer(offset=122)])])
     assert level(result) == 30
 
 
@@ -202,7 +202,7 @@ def test_a_frame_is_fresh_only_with_its_own_answer():
 def test_a_new_look_fades_in_over_300_ms_while_the_old_one_fades_out():
     session = Session()
     session.settle(make_look(1))
-    look, layer = make_look(2), make_layer(cb=168)
+    look, layer = make_look(2), make_layer(cb=30)
     ups, blues = [], []
     for i in range(1, 16):
         _, result = session.step(1.0 + i / 50, look, layer)
@@ -229,7 +229,7 @@ def test_late_answers_of_an_older_look_are_ignored():
     session = Session()
     session.settle(make_look(1))
     old, _ = session.step(1.04, make_look(1), layer=None)
-    wild = [(old, [make_layer(offset=250)])]
+    wild = [(old, [make_layer(offset=122)])]
     results = [session.step(1.08, make_look(2), None, earlier=wild)[1]]
     assert results[0].applied is None and level(results[0]) == 30
     _, result = session.step(1.12, make_look(2), make_layer(), earlier=wild)
@@ -368,7 +368,7 @@ def test_slow_or_uneven_files_fade_in_once_and_stay(interval_s):
 def test_after_a_pause_of_the_camera_a_new_look_still_fades_in():
     session = Session()
     session.settle(make_look(1))
-    _, result = session.step(6.0, make_look(2), make_layer(offset=188))
+    _, result = session.step(6.0, make_look(2), make_layer(offset=90))
     assert level(result) == pytest.approx(30 * 2 / 3 + 90 / 3, abs=1)
 
 
@@ -413,7 +413,7 @@ def test_no_decoded_frame_is_written():
     session = Session()
     job = session.retoucher.prepare(grey(0.0), make_look())
     before = planes_copy(job.frame)
-    result = session.retoucher.finish(job, [(job, [make_layer(255, 200, 10, 250)])])
+    result = session.retoucher.finish(job, [(job, [make_layer(255, 108, -59, 61)])])
     assert result.frame is not job.frame
     for plane, old in zip(planes_copy(job.frame), before, strict=True):
         np.testing.assert_array_equal(plane, old)
@@ -426,9 +426,9 @@ def test_flickering_layers_are_smoothed():
     rng = np.random.default_rng(0)
     levels = []
     for i in range(1, 40):
-        layer = make_layer(offset=int(148 + rng.integers(-10, 11)))
+        layer = make_layer(offset=30 + int(rng.integers(-15, 16)))
         levels.append(level(session.step(1.0 + i / 25, look, layer)[1]))
-    assert np.std(levels[10:]) < 0.5 * 6.05 * 1.5
+    assert np.std(levels[10:]) < 0.5 * 8.94  # that of the layers
 
 
 def test_the_key_crop_is_of_the_face_asked_for_or_of_the_largest():
@@ -447,7 +447,7 @@ def test_the_key_crop_is_of_the_face_asked_for_or_of_the_largest():
 
 
 def test_layers_as_the_engine_returns_them_are_not_kept_or_changed():
-    layer = make_layer(offset=148)
+    layer = make_layer(offset=30)
     kept = EditLayer(layer.codes.copy(), layer.mask.copy(), layer.skin_luma)
     session = Session()
     session.settle(make_look(overlay=True, strength=0.5), layer=layer)

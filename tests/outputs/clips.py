@@ -17,6 +17,7 @@ from stream_retouch.engine import (
     BLOCKS,
     LANDMARKS,
     LAYER_SIZE,
+    OFFSET_STEP,
     TEXT_WIDTH,
     Conditioning,
     EditLayer,
@@ -26,6 +27,7 @@ from stream_retouch.language.plan import Dialogue, Edit, InstructionPlan
 from stream_retouch.media.loose_crop import LOOSE_POINTS
 from stream_retouch.outputs.look import LookRetoucher
 from stream_retouch.outputs.orientation import IDENTITY, template
+from tests.fakes import layer_code
 
 WIDTH, HEIGHT, FRAMES, RATE = 320, 240, 12, 25
 FACE = (130, 50, 90, 120)
@@ -96,7 +98,7 @@ class LiftingEngine:
             raise self._failure
         codes = np.full((4, LAYER_SIZE, LAYER_SIZE), 128, np.uint8)
         codes[0] = 0
-        codes[1] = 128 + round(LIFT / 1.5)
+        codes[1] = layer_code(LIFT, OFFSET_STEP)
         mask = np.zeros((LAYER_SIZE, LAYER_SIZE), np.uint8)
         mask[32:96, 32:96] = 255
         return [EditLayer(codes, mask, 128.0) for _ in crops]

@@ -19,7 +19,7 @@ from tests.fakes import FakeEngine, FakeFinder, make_layer
 from tests.rtc.client import Client, first, luma_of, run
 from tests.service.fakes import FakeConditioner
 
-DARKER = make_layer(offset=96)
+DARKER = make_layer(offset=-48)
 FACE = FaceBox(110, 70, 210, 170)
 
 
