@@ -104,7 +104,8 @@ def accepted(
             continue
         tell(
             f"{precision} accepted: parity {parity.parity_psnr_db:.1f} dB, edit to error "
-            f"{parity.edit_snr_db:.1f} dB (worst crop {parity.worst_crop_snr_db:.1f}), mask IoU {parity.mask_iou:.4f}, worst pixel {parity.worst_pixel}"
+            f"{parity.edit_snr_db:.1f} dB (worst crop {parity.worst_crop_snr_db:.1f}), "
+            f"mask IoU {parity.mask_iou:.4f}, worst pixel {parity.worst_pixel}"
         )
         return precision, parity
     raise EngineError(f"no precision {asked}; use auto, bf16 or f32")

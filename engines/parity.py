@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -85,7 +86,7 @@ def samples(conditioner: Conditioner, path: Path = CROPS) -> Samples:
         requests = np.stack([request_map(table, maps) for maps in regions])
         if len(crops) != len(requests):
             raise ValueError("crops and regions differ in number")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, cv2.error) as problem:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, cv2.error) as problem:
         raise EngineError(
             f"parity crops {path} cannot be read ({problem}); reinstall stream-retouch"
         ) from problem

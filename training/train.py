@@ -83,7 +83,8 @@ def run(args: argparse.Namespace, cache: Path) -> None:
         for group in optimizer.param_groups:
             group["lr"] = args.lr * _schedule(share)
         batch = {k: v.to(device) for k, v in next(batches).items()}
-        terms = _step(model, perception, batch, _annealed(share), rng, args.bf16)
+        weights = _annealed(1.0 if args.settled else share, args.outside)
+        terms = _step(model, perception, batch, weights, rng, args.bf16)
         loss = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -163,9 +164,9 @@ def _schedule(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - warm) / (1 - warm))) * 0.99 + 0.01
 
 
-def _annealed(progress: float) -> Weights:
+def _annealed(progress: float, outside: float) -> Weights:
     """Positive evidence counts less and untouched skin more as training goes on."""
-    start = Weights()
+    start = Weights(outside=outside)
     return replace(
         start,
         positive=start.positive * (1 - 0.8 * progress),
@@ -265,6 +266,12 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--init", type=Path, help="start from these weights")
+    parser.add_argument("--outside", type=float, default=80.0, help="weight of the outside term")
+    parser.add_argument(
+        "--settled",
+        action="store_true",
+        help="weigh the losses as at the end of a run from the start on, to go on from --init",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     parser.add_argument("--log-s", type=float, default=60.0, help="seconds between log lines")
     parser.add_argument("--save-s", type=float, default=300.0, help="seconds between checkpoints")

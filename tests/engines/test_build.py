@@ -19,6 +19,7 @@ from engines.conditioner import LanguageConditioner
 from engines.eager import EagerEngine
 from engines.openvino import identity
 from engines.parity import CEILING_DB, Bounds, Samples, answers, compare, samples
+from engines.weights_file import DEFAULT_WEIGHTS
 from stream_retouch.engine import LAYER_SIZE, Conditioning, EditLayer
 from stream_retouch.errors import EngineError, EngineMismatch, ParityError
 
@@ -136,6 +137,14 @@ def test_with_auto_f32_follows_where_bf16_is_refused(
     )
     assert precision == "f32" and parity.edit_snr_db >= 60
     assert any("is not close enough" in line and "going on with f32" in line for line in told)
+
+
+def test_the_weights_that_ship_pass_the_gate() -> None:
+    if not DEFAULT_WEIGHTS.is_file():
+        pytest.skip("no weights in engines/weights")
+    built = build.build_openvino(None, identity(None, "auto"), lambda _: None)
+    assert built.manifest.parity.edit_snr_db >= 30
+    assert built.manifest.parity.worst_crop_snr_db > 20
 
 
 @pytest.mark.parametrize("suffix", [".bin", ".xml", ".json"])
