@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_retouch.engine import CROP_SIZE, LANDMARKS
-from stream_retouch.errors import MediaError
+from stream_retouch.errors import MediaError, StreamRetouchError
 from stream_retouch.language.plan import (
     BLEMISHES,
     CATEGORIES,
@@ -194,4 +194,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--freeze", action="store_true", required=True)
-    freeze(parser.parse_args().shared)
+    try:
+        freeze(parser.parse_args().shared)
+    except StreamRetouchError as problem:
+        raise SystemExit(f"benchmarks.heldout: {problem}") from None

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -30,8 +32,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import heldout
+from benchmarks.report import hardware
+from engines.weights_file import weights_hash
 from stream_retouch import cli
 from stream_retouch.engine import Conditioning, EditLayer, RetouchEngine
+from stream_retouch.errors import StreamRetouchError
 from stream_retouch.media.frames import picture_of
 from stream_retouch.outputs.look import LookRetoucher
 from stream_retouch.settings import Settings
@@ -197,7 +202,7 @@ def main() -> None:
     engine = Recorder(cli.load_engine(settings, names))
     conditioner = cli.load_conditioner(settings, names)
     totals = {name: Sums() for name in ("nothing", "bilateral", "ours")}
-    persons: dict[str, tuple[str, Sums, Sums]] = {}
+    persons: dict[str, tuple[str, Sums]] = {}
     rows: list[NDArray[np.uint8]] = []
     missed = 0
     rows_frozen = heldout.frozen()["scenes"]
@@ -215,30 +220,57 @@ def main() -> None:
         out = to_rgb(result.frame)
         missed += result.faces == 0
         skin = scene.skin[: out.shape[0], : out.shape[1]]
-        filters: dict[str, Callable[[], Rgb]] = {
-            "nothing": lambda s=s: s.source,  # type: ignore[misc]
-            "bilateral": lambda s=s, skin=skin: bilateral(s.source, skin),  # type: ignore[misc]
-            "ours": lambda out=out: out,  # type: ignore[misc]
-        }
-        group = tone_of(ita_deg(s.clean, skin))
-        person = persons.setdefault(scene.portrait.person_id, (group, Sums(), Sums()))
-        for name, run in filters.items():
-            picture = run()
+        pictures = {"nothing": s.source, "bilateral": bilateral(s.source, skin), "ours": out}
+        for name, picture in pictures.items():
             totals[name].add(picture, s)
-            if name != "bilateral":
-                person[1 if name == "ours" else 2].add(picture, s)
+        tone = tone_of(ita_deg(s.clean, skin))
+        persons.setdefault(scene.portrait.person_id, (tone, Sums()))[1].add(out, s)
         if number in _SHEET:
             rows.append(_row(s, out, engine, scene))
         print(f"\rscene {number + 1}/{count}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     report = _report(totals, persons, args, engine, missed)
-    if rows:
-        sheet = args.out or RESULTS / f"quality_sheet_{date.today()}.jpg"
-        sheet.parent.mkdir(parents=True, exist_ok=True)
-        picture = cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(sheet), picture, [cv2.IMWRITE_JPEG_QUALITY, 82])
-        report["sheet"] = sheet.name
+    if count == len(rows_frozen) or args.out:
+        _write(args, report, rows)
     print(json.dumps(report))
+
+
+def _write(args: argparse.Namespace, report: dict[str, Any], rows: list[NDArray[np.uint8]]) -> None:
+    """The result file, and the sheet beside it."""
+    slug = re.sub(r"[^a-z0-9]+", "-", hardware().lower()).strip("-")
+    path = args.out or RESULTS / f"quality_{slug}_{date.today()}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(path.with_suffix(".jpg")), picture, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    figures = "\n".join(
+        f"| {name} | {r['masked_psnr_db']:.2f} | {r['masked_psnr_gain_db']:.2f} | {r['clean_psnr_db']:.2f} "
+        f"| {r['named_removed']:.3f} | {r['unnamed_changed']:.3f} |"
+        for name, r in report["rows"].items()
+    )
+    kinds = ", ".join(f"{k} {v:.2f}" for k, v in report["removed_by_kind"].items())
+    path.write_text(
+        f"""# Quality on the frozen held-out set, {date.today()}
+
+`python -m benchmarks.quality --split {args.split}` with {report["engine"]} on {hardware()}
+
+| filter | masked PSNR dB | gain dB | clean PSNR dB | named removed | unnamed changed |
+| --- | ---: | ---: | ---: | ---: | ---: |
+{figures}
+
+Share removed by kind: {kinds}.
+
+Before, after, target, mask (the mask in the aligned crop, the others in the picture):
+
+![before, after, target, mask]({path.with_suffix(".jpg").name})
+
+Pictures: DeBruine, L. & Jones, B. (2017), Face Research Lab London Set, figshare, CC BY 4.0; imperfections painted.
+
+```json
+{json.dumps(report, indent=1)}
+```
+"""
+    )
+    print(f"wrote {path.name}", file=sys.stderr)
 
 
 _SHEET = (0, 1, 9, 14, 22, 31, 40, 53)
@@ -261,11 +293,11 @@ def _row(s: Views, out: Rgb, engine: Recorder, scene: heldout.Scene) -> NDArray[
 
 def _report(
     totals: dict[str, Sums],
-    persons: dict[str, tuple[str, Sums, Sums]],
+    persons: dict[str, tuple[str, Sums]],
     args: argparse.Namespace,
     engine: Recorder,
     missed: int,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     base = totals["nothing"].figures()["masked_psnr_db"]
     rows: dict[str, dict[str, float]] = {}
     print(f"{'filter':<12}{'masked dB':>10}{'gain':>7}{'clean dB':>10}{'removed':>9}{'unnamed':>9}")
@@ -300,13 +332,14 @@ def _report(
         else None,
         "split": args.split,
         "heldout_sha256": heldout.frozen_hash(),
+        "weights_sha256": weights_hash(args.weights),
     }
 
 
-def _tones(persons: dict[str, tuple[str, Sums, Sums]]) -> dict[str, object]:
+def _tones(persons: dict[str, tuple[str, Sums]]) -> dict[str, object]:
     """named_removed by tone and the widest gap with a 95 % bootstrap over persons."""
     groups: dict[str, list[Sums]] = {}
-    for tone, ours, _ in persons.values():
+    for tone, ours in persons.values():
         groups.setdefault(tone, []).append(ours)
     shown = {t: g for t, g in groups.items() if len(g) >= 5}
     table: dict[str, object] = {
@@ -347,9 +380,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engine", default="openvino")
     parser.add_argument("--weights", type=Path, help="other weights than those that ship")
     parser.add_argument("--scenes", type=int, default=10**6, help="only the first so many")
-    parser.add_argument("--out", type=Path, help="where the before/after sheet goes")
+    parser.add_argument("--out", type=Path, help="where the result file goes")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except StreamRetouchError as problem:
+        sys.exit(f"benchmarks.quality: {problem}")

@@ -88,7 +88,9 @@ def write(out: Path | None, command: str, rows: Sequence[Row], values: dict[str,
     """Writes the result file, and a plot beside it if matplotlib is installed; gives its path."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     slug = re.sub(r"[^a-z0-9]+", "-", hardware().lower()).strip("-")
-    path = out or RESULTS / f"latency_{slug}_{today}.md"
+    late = values["engine_delay_ms"]
+    what = f"latency-engine-{late:.0f}-ms-late" if late else "latency"
+    path = out or RESULTS / f"{what}_{slug}_{today}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     parts = [
         f"# Latency, {values['size']} at {values['camera_fps']} frames a second, {values['codec']}",
