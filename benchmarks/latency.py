@@ -25,7 +25,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +45,6 @@ SERVICE = "benchmarks.measured_service"
 STOCK = "benchmarks.stock_server"
 _FRAMES = "stream_retouch_frames_total{%s}"
 _STAGE = "stream_retouch_stage_seconds_%s{%s}"
-
-
-@dataclass(slots=True)
-class Row:
-    """One server under the same load."""
-
-    name: str
-    figures: dict[str, Any]
-    times_s: list[float] = field(default_factory=list)
-    """When each frame was sent, seconds since the beginning of the measured time."""
-    added_ms: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +97,7 @@ async def record(clip: Clip, url: str, plan: Plan, seconds: float, probe: _Probe
         await client.close()
 
 
-def run_row(clip: Clip, plan: Plan, seconds: float) -> Row:
+def run_row(clip: Clip, plan: Plan, seconds: float) -> report.Row:
     """Starts the server of one row, measures it, stops it."""
     with server(plan.module, plan.arguments) as process:
         probe = _Probe(process.url, process.pid, plan.has_metrics)
@@ -140,7 +129,7 @@ def _said(recording: Recording, kind: str, value: str) -> Any:
     return said[-1][value] if said else None
 
 
-def delays(name: str, recording: Recording, log: PacketLog) -> Row:
+def delays(name: str, recording: Recording, log: PacketLog) -> report.Row:
     """What the two packet logs say of the frames sent in the measured time."""
     offset = constant_offset(
         {frame.timestamp: frame.number for frame in recording.sent},
@@ -153,7 +142,7 @@ def delays(name: str, recording: Recording, log: PacketLog) -> Row:
     came = {frame.timestamp: frame.last_at for frame in frames_of(log.came)}
     left = {frame.timestamp: frame.last_at for frame in frames_of(log.went)}
     pairs = matched((frame.timestamp for frame in sent), back, offset)
-    row = Row(name, {})
+    row = report.Row(name, {})
     round_trip, uplink = [], []
     wrong = unread = 0
     for frame in sent:

@@ -11,11 +11,9 @@ import os
 import platform
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from benchmarks.latency import Row
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 WEIGHTS = Path(__file__).parents[1] / "engines" / "weights"
@@ -35,6 +33,17 @@ _COLUMNS = (
     ("not returned", "not_returned"),
     ("CPU %", "cpu_percent"),
 )
+
+
+@dataclass(slots=True)
+class Row:
+    """One server under the same load."""
+
+    name: str
+    figures: dict[str, Any]
+    times_s: list[float] = field(default_factory=list)
+    """When each frame was sent, seconds since the beginning of the measured time."""
+    added_ms: list[float] = field(default_factory=list)
 
 
 def table(rows: Sequence[Row]) -> str:

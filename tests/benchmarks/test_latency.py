@@ -245,7 +245,7 @@ def test_the_result_is_a_file_with_command_table_and_json(tmp_path: Path) -> Non
         "added_ms": figures.percentiles([5.0, 5.0]),
         "round_trip_ms": figures.percentiles([6.0]),
     }
-    rows = [latency.Row("retouching", figures_, [0.0, 1.0], [5.0, 5.0])]
+    rows = [report.Row("retouching", figures_, [0.0, 1.0], [5.0, 5.0])]
     args = latency.parse([])
     result = report.result(rows, args)
 
