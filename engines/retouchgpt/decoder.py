@@ -20,7 +20,6 @@ from engines.retouchgpt.layers import ConvNorm, up2
 
 CODES = 64.0
 """Code values to one unit of the colours D works in."""
-FILLS = 3
 
 
 def normal_skin(x_B3HW: torch.Tensor, weight_B1HW: torch.Tensor) -> torch.Tensor:

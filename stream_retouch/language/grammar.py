@@ -74,9 +74,6 @@ def _redo(dialogue: Dialogue) -> Answer:
     return InstructionPlan(look.edits, look.keep, "apply"), reply
 
 
-_BACK_ON = ("put it back", "put that back", "bring it back", "change it back")
-
-
 def _without_asks(reading: Reading, dialogue: Dialogue) -> Answer:
     """Commands, changes of what is on, and what is not for this filter."""
     said = reading.commands

@@ -10,8 +10,6 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-STOPS = frozenset(".;!?:")
-"""Marks that end a clause."""
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)?|[^\W\d_]+|%|[.,;!?:]")
 _SHORTEST_MENDED = 5
 _SHORTEST_TWO_SLIPS = 8

@@ -66,10 +66,6 @@ class Canvas:
         """View of `skin` in a box."""
         return self.skin[box[1] : box[3], box[0] : box[2]]
 
-    def region_in(self, region: Region, box: Box) -> NDArray[np.float32]:
-        """(h, w) weight of a region in a box."""
-        return spread(self.regions[REGIONS.index(region)], box, self.side)
-
     def region_at(self, x: float, y: float) -> Region:
         """The region with the greatest weight at a point; outside all of them, the nearest one."""
         return REGIONS[int(self.regions_at(np.array((x,)), np.array((y,)))[0])]
