@@ -20,6 +20,18 @@ from stream_retouch.service.service import Service
 from stream_retouch.settings import Settings
 
 
+def uvicorn_level(ours: str) -> str:
+    """uvicorn's level beside our own: never below warning, since its lines about WebSockets hold the
+    query, and with it session ids and tokens."""
+    return "error" if ours == "error" else "warning"
+
+
+def is_worth_telling(record: logging.LogRecord) -> bool:
+    """False for uvicorn's complaint about every WebSocket that we refuse with an HTTP answer; the
+    client has been told why."""
+    return "without completing handshake" not in record.getMessage()
+
+
 class _Server(uvicorn.Server):
     """Uvicorn that says where it is once it listens, and leaves the exit status to `serve`."""
 
@@ -61,7 +73,7 @@ def serve(settings: Settings, load_parts: Callable[[], Parts]) -> int:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     for ours in ("stream_retouch", "engines"):
         logging.getLogger(ours).setLevel(settings.log_level.upper())
-    quiet = settings.log_level if settings.log_level in ("debug", "error") else "warning"
+    logging.getLogger("uvicorn.error").addFilter(is_worth_telling)
     config = uvicorn.Config(
         app,
         loop="asyncio",  # uvloop breaks aioice
@@ -70,7 +82,7 @@ def serve(settings: Settings, load_parts: Callable[[], Parts]) -> int:
         timeout_graceful_shutdown=5,
         access_log=False,  # its lines hold session ids
         log_config=None,
-        log_level=quiet,
+        log_level=uvicorn_level(settings.log_level),
         server_header=False,
     )
     server = _Server(config, _address(settings.host, listener.getsockname()[1]))
