@@ -51,7 +51,7 @@ NAMES = Names(
         "openvino": "engines.openvino:OpenVINOEngine",
         "eager": "engines.eager:EagerEngine",
     },
-    finder="engines.face_finder:CascadeFinder",
+    finder="engines.face_finder:NetFinder",
     conditioner="engines.conditioner:LanguageConditioner",
     planner="stream_retouch.language.grammar:GrammarPlanner",
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,36 +120,49 @@ class Conditioner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FaceBox:
-    """A face as the finder saw it, in pixels of the picture it was given: x0 <= x < x1, y0 <= y < y1."""
+    """A face as the finder saw it, in pixels of the picture it was given: x0 <= x < x1, y0 <= y < y1.
+
+    It holds the face's oval, chin to upper forehead, once the face is turned upright about the box's centre.
+    """
 
     x0: float
     y0: float
     x1: float
     y1: float
+    roll: float = 0.0
+    """How far the head leans clockwise in the picture, radians: the angle from the x axis to the line from the
+    person's right eye to the left eye."""
+    score: float = 1.0
+    """0..1, how sure the finder is."""
 
 
 LANDMARK_CROP_SIZE = 96
 """Side of the loose luma crop the landmarker looks at, pixels."""
 
 
+class CropLandmarks(NamedTuple):
+    """What the landmarker saw in N loose crops."""
+
+    points: NDArray[np.float32]
+    """(N, len(LANDMARKS), 2) as (x, y) in crop pixels, pixel centres at whole numbers; hidden ones are guessed."""
+    presence: NDArray[np.float32]
+    """(N,) 0..1, the probability that the crop holds a face where the points say."""
+    visibility: NDArray[np.float32]
+    """(N, len(LANDMARKS)) 0..1, the probability that a point is seen: not behind a hand, the head or the edge."""
+
+
 class FaceFinder(Protocol):
     """Finds faces in a whole picture, and landmarks in a loose crop around one. One call at a time."""
 
     def find(self, luma: NDArray[np.uint8]) -> list[FaceBox]:
-        """Faces in a (H, W) full-range luma picture, largest first. Slow: to acquire, not to follow."""
+        """Faces in a (H, W) full-range luma picture, largest first. To acquire, not to follow."""
         ...
 
-    def landmarks(
-        self, crops: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Landmarks and presence in loose crops.
+    def landmarks(self, crops: NDArray[np.uint8]) -> CropLandmarks:
+        """Landmarks, presence and visibility in loose crops.
 
         Args:
             crops: (N, LANDMARK_CROP_SIZE, LANDMARK_CROP_SIZE) luma, full range, face upright and about centred.
-
-        Returns:
-            points (N, len(LANDMARKS), 2) as (x, y) in crop pixels (pixel centres at whole numbers), and presence
-            (N,), 0..1, the probability that the crop holds a face where the points say.
         """
         ...
 

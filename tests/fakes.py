@@ -20,6 +20,7 @@ from stream_retouch.engine import (
     REQUEST_SIZE,
     TEXT_WIDTH,
     Conditioning,
+    CropLandmarks,
     EditLayer,
     FaceBox,
 )
@@ -48,12 +49,11 @@ class FakeFinder:
         self.found += 1
         return list(self.boxes)
 
-    def landmarks(
-        self, crops: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def landmarks(self, crops: NDArray[np.uint8]) -> CropLandmarks:
         self.followed += len(crops)
         points = np.repeat(LOOSE_POINTS[None].astype(np.float32), len(crops), axis=0)
-        return points, np.full(len(crops), self.presence, np.float32)
+        presence = np.full(len(crops), self.presence, np.float32)
+        return CropLandmarks(points, presence, np.ones(points.shape[:2], np.float32))
 
 
 class FakeTracker:

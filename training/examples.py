@@ -17,8 +17,17 @@ from torch.utils.data import IterableDataset
 
 from engines.retouchgpt.canonical import amount_class, tokens
 from stream_retouch.engine import CROP_SIZE, LANDMARKS, LAYER_SIZE
-from stream_retouch.language.plan import CATEGORIES, Category, InstructionPlan, amounts, request_map
-from stream_retouch.media.regions import region_maps
+from stream_retouch.language.plan import (
+    CATEGORIES,
+    REGIONS,
+    Category,
+    InstructionPlan,
+    Region,
+    amounts,
+    request_map,
+)
+from stream_retouch.media.regions import face_maps
+from stream_retouch.media.skin import skin_evidence
 from training.imperfections import Canvas, category_masks, compose, paint_face
 from training.paste import CELLS
 from training.plans import random_plan
@@ -28,6 +37,8 @@ SIDES = (256, 384, 512, 640)
 """Sides of the aligned picture at frame resolution, whole cells of the layer; a batch has one."""
 _SIDE_SHARES = (0.15, 0.3, 0.35, 0.2)
 MAX_WORDS = 48
+_BROW_TOPS = (LANDMARKS.index(105), LANDMARKS.index(334))
+_EYE_CORNERS = (LANDMARKS.index(33), LANDMARKS.index(263))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,8 +111,9 @@ def make_example(
     picture, points, skin, real = aligned(portrait, rng, side, bool(rng.random() < 0.5))
     rgb = _relit(picture, rng)
     shaken = points[list(LANDMARKS)] * (CROP_SIZE / side) + rng.normal(0, 0.8, 2)
-    regions = region_maps(shaken.astype(np.float32))
-    canvas = Canvas(rgb, points, skin, regions)
+    evidence = skin_evidence(picture, shaken)
+    maps = face_maps(shaken, evidence)
+    canvas = Canvas(rgb, points, _paintable(skin, maps.regions, evidence, shaken), maps.regions)
     if categories is None:
         count = int(rng.choice((0, 1, 2, 3, 4, 5, 6, 7), p=(0.03, 0.08, *(0.15,) * 5, 0.14)))
         categories = [CATEGORIES[i] for i in rng.permutation(len(CATEGORIES))[:count]]
@@ -109,7 +121,7 @@ def make_example(
     painted = [c for c in CATEGORIES if any(m.category is c for m in marks)]
     plan = random_plan(rng, painted) if plan is None else plan
     table = amounts(plan)
-    request = request_map(table, regions)
+    request = request_map(table, maps.regions, maps.uncut)
     left = [1.0 - request[CATEGORIES.index(m.category)] for m in marks]
     source = compose(canvas, marks, [1.0] * len(marks))
     target = compose(canvas, marks, [np.float32(1) * s if s.min() < 1 else 1.0 for s in left])
@@ -132,6 +144,33 @@ def make_example(
         words,
         np.vectorize(amount_class, otypes=[np.int64])(table),
     )
+
+
+def _paintable(
+    skin: NDArray[np.float32],
+    regions: NDArray[np.float32],
+    evidence: NDArray[np.float32],
+    landmarks: NDArray[np.floating],
+) -> NDArray[np.float32]:
+    """(R, R) `skin` without the hair that the evidence sees, and with the forehead up to the hairline that it sees.
+
+    Args:
+        skin: (R, R) of the cache, which ends at the usual hairline.
+        regions: (12, N, N) cut by the evidence.
+        evidence: (M, M).
+        landmarks: (K, 2) in pixels of a CROP_SIZE crop.
+    """
+    brow = (landmarks[_BROW_TOPS[0]] + landmarks[_BROW_TOPS[1]]) / 2
+    across = landmarks[_EYE_CORNERS[1]] - landmarks[_EYE_CORNERS[0]]
+    cells = regions.shape[-1]
+    x, y = np.meshgrid(*(((np.arange(cells) + 0.5) * CROP_SIZE / cells - 0.5 - v) for v in brow))
+    up = (across[1] * x - across[0] * y) / max(float(across @ across), 1e-6)
+    above = np.clip((up - 0.12) / 0.13, 0.0, 1.0) * regions[REGIONS.index(Region.FOREHEAD)]
+    seen, high = (
+        cv2.resize(m.astype(np.float32), skin.shape, interpolation=cv2.INTER_LINEAR)
+        for m in (evidence, above)
+    )
+    return np.asarray(np.maximum(skin, high) * seen, np.float32)
 
 
 def _relit(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -168,15 +168,21 @@ def amounts(plan: InstructionPlan) -> NDArray[np.float32]:
 
 
 def request_map(
-    table: NDArray[np.float32], region_maps: NDArray[np.float32]
+    table: NDArray[np.float32],
+    region_maps: NDArray[np.float32],
+    uncut: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """The request map (17, N, N): each category's amount laid on the face's region maps.
 
     Args:
         table: (17, 12) as `amounts` returns it.
         region_maps: (12, N, N) weight 0..1 of each region at each place; neighbours overlap softly.
+        uncut: the same where hair does not end the forehead, for stray hairs; `region_maps` if not given.
     """
     requested: NDArray[np.float32] = np.max(table[:, :, None, None] * region_maps[None], axis=1)
+    strays = CATEGORIES.index(Category.STRAY_HAIR)
+    if uncut is not None and table[strays].any():
+        requested[strays] = np.max(table[strays][:, None, None] * uncut, axis=0)
     return requested.astype(np.float32, copy=False)
 
 

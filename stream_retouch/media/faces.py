@@ -1,113 +1,58 @@
 """Faces followed through a stream: where each one is, upright and steady, with an id that stays.
 
-A slow finder acquires faces, a quick landmarker follows them. Time is the frames' pts; nothing here
-reads a clock.
+A finder looks at the whole picture to acquire faces and to verify them, a quick landmarker follows
+them. Time is the frames' pts; nothing here reads a clock.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from stream_retouch.engine import FaceBox, FaceFinder
-from stream_retouch.media.affine import Affine, bounds, compose
+from stream_retouch.engine import FaceFinder
+from stream_retouch.media.affine import Affine
 from stream_retouch.media.cuts import SceneCuts
 from stream_retouch.media.frames import Picture, luma_full
-from stream_retouch.media.loose_crop import LOOSE_TO_CROP, loose_crop
-from stream_retouch.media.one_euro import OneEuro
-from stream_retouch.media.regions import (
-    CANONICAL_EYES_PX,
-    CANONICAL_OVAL,
-    CANONICAL_POINTS,
-    alignment,
-    into_crop,
-    region_maps,
-)
+from stream_retouch.media.pose import apart, is_upright, overlap, size_px, transform_of_box
+from stream_retouch.media.reentry import SAME_HERE, Memory
+from stream_retouch.media.searching import SearchPlan, search_width
+from stream_retouch.media.sights import ACCEPTED, Sight, look_at, look_closely
+from stream_retouch.media.tracks import ENOUGH, WHOLE, Face, Track
 
-Points = NDArray[np.float64]
-
-SEARCH_WIDTH = 320
-"""The finder sees a picture of at most this width."""
-ACQUIRE_EVERY = 3
-"""Frames between two searches while there is no face."""
-SEARCH_AGAIN_S = (0.5, 1.0, 2.0)
-"""Seconds between two searches for newcomers: each fruitless one waits longer, a lost face starts
-over."""
-CANDIDATES = 6
-"""Most boxes of one search that are looked at."""
-
-PRESENT = 0.4
-"""Presence from which a followed face is still there."""
-ACCEPTED = 0.8
-"""Presence from which a newcomer is a face."""
-PROMISING = 0.2
-"""Presence from which a box is looked at again, better centred."""
-HELD_S = 0.2
-"""A face that is gone (a hand crosses it) keeps its place so long, then it is lost."""
-SAME_FACE = 0.35
-"""Overlap (intersection over union of the landmarks' boxes) from which two faces are one."""
-SMALLEST_EYES_PX = 14.0
-"""Faces whose outer eye corners are closer than this in the frame are left alone."""
+__all__ = ["Face", "FaceTracker"]
 
 NOMINAL_S = 1 / 30
 """Time step assumed when pts repeat or run backwards."""
 LONGEST_S = 0.5
 """After a longer gap smoothing starts afresh."""
-# A steady motion is followed 1 / (2 pi 40) = 0.004 eye distances behind. On the semi-synthetic
-# clips the landmarker itself strays by 0.0036 and shakes by 0.0014 from frame to frame; lower
-# cut-offs make it lag more than they calm it.
-_POSE_STILL_HZ, _POSE_PER_UNIT = 2.0, 40.0
-_SHAPE_STILL_HZ, _SHAPE_PER_UNIT = 3.0, 25.0
+LOOKS = 12
+"""Most looks of the landmarker that one search may take: four newcomers, three each."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Face:
-    """One face in one frame."""
-
-    id: int
-    """Stays with the face while it is followed; never used again."""
-    transform: Affine
-    """(2, 3) crop to frame luma pixels."""
-    landmarks: NDArray[np.float32]
-    """(K, 2) smoothed, in frame luma pixels."""
-    regions: NDArray[np.float32]
-    """(12, 32, 32) region maps over the crop; see `media.regions.region_maps`."""
-
-
-@dataclass(slots=True, eq=False)
-class _Track:
-    """A face while it is followed."""
-
-    id: int
-    transform: Affine
-    shape: Points
-    """(K, 2) landmarks in crop pixels."""
-    gone_s: float = 0.0
-    pose_filter: OneEuro = field(default_factory=lambda: OneEuro(_POSE_STILL_HZ, _POSE_PER_UNIT))
-    shape_filter: OneEuro = field(default_factory=lambda: OneEuro(_SHAPE_STILL_HZ, _SHAPE_PER_UNIT))
-
-    def see(self, landmarks: Points, dt_s: float) -> None:
-        """Moves to new landmarks in frame pixels: pose and shape are smoothed apart.
-
-        The pose rests on a hundred points, so it is quiet and may follow quickly.
-        """
-        seen = alignment(landmarks)
-        dt_s += self.gone_s
-        pose = _pose(seen)
-        unit = float(np.hypot(*pose[0, 2:]))
-        self.transform = _from_pose(self.pose_filter(pose, dt_s, unit))
-        self.shape = self.shape_filter(into_crop(landmarks, seen), dt_s, CANONICAL_EYES_PX)
-        self.gone_s = 0.0
-
-    def face(self) -> Face:
-        landmarks = self.shape @ self.transform[:, :2].T + self.transform[:, 2]
-        return Face(self.id, self.transform, landmarks.astype(np.float32), region_maps(self.shape))
+SAME_FACE = 0.35
+"""Overlap (intersection over union of the ovals' boxes) from which two faces are one."""
+CONFIRMED = (0.5, 2.0)
+"""A box so many face sizes away at most, and so many times larger or smaller, confirms a track."""
+UNCONFIRMED, UNSURE = 4, 0.7
+"""A track that so many searches in a row did not confirm, with a mean presence below this, is
+given up."""
+STRANGER = 0.45
+"""Likeness below which a face that never was out of sight is another person: a cut that the whole
+picture did not show."""
+DISPLACES = 1.3
+"""A newcomer takes the place of the smallest of a full house if it is so many times larger."""
+TOO_SMALL, LEFT_ALONE = 1 / 6, 1 / 7
+"""Newcomers smaller than the first part of the largest face followed are left alone, and followed
+faces that become smaller than the second part of it."""
 
 
 class FaceTracker:
-    """Follows up to `max_faces` faces, largest first when they are found. One thread at a time.
+    """Follows up to `max_faces` faces. One thread at a time.
+
+    What counts as a person: whatever finder and landmarker both take for a face, so also a drawing,
+    a poster or a screen that shows one. The largest `max_faces` are followed; a face that is less
+    than a sixth as large as the largest one followed is left alone, so that pictures on the wall
+    behind a speaker stay as they are while a group at a table is retouched whole. Upside-down
+    faces (rolled by more than 70 degrees) and those of less than SMALLEST_EYES_PX are not followed.
 
     It never raises for what a picture shows; errors of the finder pass through.
     """
@@ -119,193 +64,241 @@ class FaceTracker:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets all faces, as after a cut. Ids go on counting."""
-        self._tracks: list[_Track] = []
+        """Forgets all faces. Ids go on counting."""
+        self._tracks: list[Track] = []
+        self._memory = Memory()
+        self._plan = SearchPlan()
         self._last_pts_s: float | None = None
-        self._frames_to_search = 0
-        self._since_search_s = 0.0
-        self._fruitless = 0
+        self._shape: tuple[int, int] | None = None
+        self._opens = True
         self._search_waits = False
 
     def update(self, picture: Picture, pts_s: float) -> list[Face]:
         """The faces in the next frame, largest first.
 
-        With no face in view it searches at once. While one is followed, a search for newcomers is
-        left to `seek`, since it takes longer than a frame may wait.
+        With no face in view it searches at once. While one is followed, a search is left to
+        `seek`, since it takes longer than a frame may wait.
 
         Args:
             picture: the frame.
             pts_s: its presentation time; steps that are not forward count as one nominal frame.
         """
-        if self._cuts.is_cut(picture):
-            self.reset()
+        self._fit(picture)
         dt_s = self._step(pts_s)
+        self._memory.age(dt_s)
+        if self._cuts.is_cut(picture):
+            self._cut()
         self._follow(picture, dt_s)
-        if self._search_is_due(dt_s):
-            if self._tracks:
-                self._search_waits = True
-            else:
-                self._acquire(picture)
-        self._tracks.sort(key=lambda track: -_eyes_px(track.transform))
+        self._recall(picture)
+        missing = bool(self._memory) or len(self._seen()) < len(self._tracks)
+        due = self._plan.due(dt_s, in_view=bool(self._seen()), missing=missing)
+        self._search_waits = due == "later"
+        if due == "now":
+            self._search(picture)
+        self._fade(dt_s)
+        self._opens = False
+        for track in self._tracks:
+            if track.skin.map is None:
+                track.look(picture, pts_s)
         return [track.face() for track in self._tracks]
 
     def seek(self, picture: Picture) -> None:
-        """Searches the latest picture for newcomers if that is due; they are followed from the next
-        frame on.
+        """Searches the latest picture for newcomers if that is due, and verifies those who are
+        followed; who is found is listed from the next frame on. Else looks again at where one of
+        the faces has skin, hair and glasses.
 
         Called when nobody waits for the frame any more.
         """
         if self._search_waits:
-            self._acquire(picture)
+            self._search_waits = False
+            self._search(picture)
+        elif self._last_pts_s is not None:
+            any(track.look(picture, self._last_pts_s) for track in self._seen())
+
+    # ---- time, size, cuts
 
     def _step(self, pts_s: float) -> float:
         last, self._last_pts_s = self._last_pts_s, pts_s
-        dt_s = NOMINAL_S if last is None or pts_s <= last else pts_s - last
-        if dt_s > LONGEST_S:
+        if last is None or not pts_s > last:
+            return NOMINAL_S
+        if pts_s - last > LONGEST_S:
             for track in self._tracks:
-                track.pose_filter.reset()
-                track.shape_filter.reset()
-        return dt_s
+                track.forget_motion()
+        return pts_s - last
+
+    def _fit(self, picture: Picture) -> None:
+        """A call that changes its resolution goes on; another shape is another stream."""
+        last, self._shape = self._shape, (picture.width, picture.height)
+        if last is None or last == self._shape:
+            return
+        across, down = picture.width / last[0], picture.height / last[1]
+        if abs(math.log(across / down)) > 0.02:
+            self.reset()
+            self._shape = (picture.width, picture.height)
+        for track in [*self._tracks, *self._memory.tracks()]:
+            track.rescale(across)
+
+    def _cut(self) -> None:
+        """Everybody leaves, and is known again only at once, at the same place and very alike: a
+        burst of garbage looks like cuts too."""
+        for track in self._tracks:
+            track.strength = 0.0
+        self._memory.cut(track for track in self._tracks if not track.leaving)
+        self._tracks = []
+        self._opens = True
 
     # ---- following
 
-    def _follow(self, picture: Picture, dt_s: float) -> None:
-        if not self._tracks:
-            return
-        looses = [compose(track.transform, LOOSE_TO_CROP) for track in self._tracks]
-        for track, (landmarks, presence) in zip(
-            self._tracks, self._look(picture, looses), strict=True
-        ):
-            if presence >= PRESENT and _plausible(landmarks, picture):
-                track.see(landmarks, dt_s)
-            else:
-                track.gone_s += dt_s
-        kept: list[_Track] = []
-        for track in sorted(self._tracks, key=lambda track: track.id):
-            if track.gone_s <= HELD_S and not any(
-                _overlap(track, other) > SAME_FACE for other in kept
-            ):
-                kept.append(track)
-        if len(kept) < len(self._tracks):
-            self._fruitless = 0
-            self._frames_to_search = 0
-        self._tracks = kept
+    def _seen(self) -> list[Track]:
+        return [track for track in self._tracks if track.unseen_s == 0.0]
 
-    def _look(self, picture: Picture, looses: list[Affine]) -> list[tuple[Points, float]]:
-        """Landmarks in frame pixels and presence, for each loose crop given by its map to the
-        frame."""
-        crops = np.stack([loose_crop(picture, loose) for loose in looses])
-        points, presence = self._finder.landmarks(crops)
-        return [
-            (p.astype(np.float64) @ loose[:, :2].T + loose[:, 2], float(here))
-            for p, here, loose in zip(points, presence, looses, strict=True)
-        ]
+    def _follow(self, picture: Picture, dt_s: float) -> None:
+        places = [track.expected(dt_s) for track in self._tracks]
+        sights = look_at(self._finder, picture, places)
+        alike: dict[int, float] = {}
+        strangers: list[Sight] = []
+        for track, sight in zip(list(self._tracks), sights, strict=True):
+            alike[track.id] = track.likeness(sight) if track.is_shown_by(sight) else -2.0
+            known = alike[track.id] >= (STRANGER if track.unseen_s == 0.0 else SAME_HERE)
+            whole = sight.presence >= ACCEPTED and sight.share >= WHOLE
+            if alike[track.id] > -2.0 and not known and whole:
+                strangers.append(sight)
+                self._lose(track)
+            elif alike[track.id] > -2.0 and (known or track.unseen_s == 0.0):
+                track.see(sight, dt_s)
+            else:
+                track.miss(dt_s)
+        self._part(alike)
+        self._admit(strangers)
+        largest = max((size_px(track.transform) for track in self._tracks), default=0.0)
+        for track in self._tracks:
+            if size_px(track.transform) < LEFT_ALONE * largest:
+                track.leaving = True
+
+    def _part(self, alike: dict[int, float]) -> None:
+        """Two tracks on one face: it is that of whom it looks like, else of the older one."""
+        for one in list(self._tracks):
+            for other in list(self._tracks):
+                if not (one.id < other.id and one in self._tracks and other in self._tracks):
+                    continue
+                if overlap(one.transform, other.transform) > SAME_FACE:
+                    better = alike[other.id] > alike[one.id] + 0.1
+                    self._lose(one if better else other)
+
+    def _lose(self, track: Track) -> None:
+        """It is no longer listed, but remembered."""
+        self._tracks.remove(track)
+        track.strength = 0.0
+        if not track.leaving:
+            self._memory.add(track)
+
+    def _fade(self, dt_s: float) -> None:
+        for track in list(self._tracks):
+            track.fade(dt_s)
+            if self._opens:
+                track.strength = track.target
+            if track.strength == 0.0:
+                self._lose(track)
+        self._tracks.sort(key=lambda track: -size_px(track.transform))
 
     # ---- acquiring
 
-    def _search_is_due(self, dt_s: float) -> bool:
-        self._since_search_s += dt_s
-        self._frames_to_search -= 1
-        if len(self._tracks) >= self._max_faces:
-            return False
-        if not self._tracks:
-            return self._frames_to_search < 0
-        wait_s = SEARCH_AGAIN_S[min(self._fruitless, len(SEARCH_AGAIN_S) - 1)]
-        return self._since_search_s >= wait_s
+    def _recall(self, picture: Picture) -> None:
+        """Looks for the remembered where they were."""
+        sights: list[Sight] = []
+        for track in self._memory.tracks():
+            if not self._is_taken(track.transform, sights):
+                sight, _ = look_closely(self._finder, picture, track.transform)
+                if sight is not None and not self._is_taken(sight.transform, sights):
+                    sights.append(sight)
+        self._admit(sights)
 
-    def _acquire(self, picture: Picture) -> None:
-        self._frames_to_search = ACQUIRE_EVERY - 1
-        self._since_search_s = 0.0
-        self._search_waits = False
-        found = False
-        luma = luma_full(picture, SEARCH_WIDTH)
+    def _search(self, picture: Picture) -> None:
+        self._plan.searched()
+        luma = luma_full(picture, search_width(picture.width, picture.height))
         ratio = picture.width / luma.shape[1]
-        boxes = sorted(self._finder.find(luma), key=lambda box: box.x0 - box.x1)
-        for box in boxes[:CANDIDATES]:
-            if len(self._tracks) >= self._max_faces:
+        places = [
+            transform_of_box(box, ratio)
+            for box in self._finder.find(luma)
+            if math.isfinite(box.x0 + box.y0 + box.x1 + box.y1 + box.roll)
+        ]
+        self._verify(places)
+        sights: list[Sight] = []
+        looks = LOOKS
+        for place in sorted(places, key=size_px, reverse=True):
+            if looks <= 0 or len(sights) >= self._max_faces:
                 break
-            track = self._verified(picture, _from_box(box, ratio))
-            if track is not None:
-                self._tracks.append(track)
-                found = True
-        self._fruitless = 0 if found else self._fruitless + 1
+            if not is_upright(place) or self._is_taken(place, sights) or not self._fits(place):
+                continue
+            sight, taken = look_closely(self._finder, picture, place)
+            looks -= taken
+            if sight is not None and not self._is_taken(sight.transform, sights):
+                sights.append(sight)
+        self._admit(sights)
 
-    def _verified(self, picture: Picture, transform: Affine) -> _Track | None:
-        """A new track if the landmarker, looking three times, each time better centred, sees a new
-        face."""
-        for bar in (PROMISING, PRESENT, ACCEPTED):
-            if any(
-                _overlap_of(_reach(transform), _reach(t.transform)) > SAME_FACE
-                for t in self._tracks
-            ):
-                return None
-            landmarks, presence = self._look(picture, [compose(transform, LOOSE_TO_CROP)])[0]
-            if presence < bar or not _plausible(landmarks, picture):
-                return None
-            transform = alignment(landmarks)
-        track = _Track(self._next_id, transform, CANONICAL_POINTS)
-        track.see(landmarks, NOMINAL_S)
-        if any(_overlap(track, other) > SAME_FACE for other in self._tracks):
-            return None
-        self._next_id += 1
-        return track
+    def _verify(self, places: Sequence[Affine]) -> None:
+        """The finder's boxes confirm those who are followed; whom it has not seen for long, and
+        the landmarker is not sure of, is given up."""
+        for track in self._seen():
+            ways = (apart(track.transform, place) for place in places)
+            found = any(way <= CONFIRMED[0] and larger <= CONFIRMED[1] for way, larger in ways)
+            track.unconfirmed = 0 if found else track.unconfirmed + 1
+            if track.unconfirmed > UNCONFIRMED and track.sure < UNSURE:
+                track.leaving = True
 
+    def _is_taken(self, place: Affine, sights: Sequence[Sight]) -> bool:
+        """Whether a face there is one that is seen already."""
+        taken = [track.transform for track in self._seen()] + [s.transform for s in sights]
+        return any(overlap(place, other) > SAME_FACE for other in taken)
 
-def _pose(transform: Affine) -> Points:
-    """(1, 4) where the crop's centre lies and how far its outer eye corners reach, frame pixels."""
-    centre = transform[:, :2] @ _MIDDLE + transform[:, 2]
-    return np.concatenate([centre, transform[:, 0] * CANONICAL_EYES_PX])[None]
+    def _fits(self, place: Affine) -> bool:
+        """Whether a face there may be followed: not much smaller than others, and there is room or
+        will be."""
+        size = size_px(place)
+        sizes = [size_px(track.transform) for track in self._tracks]
+        if size < TOO_SMALL * max(sizes, default=0.0):
+            return False
+        if len(self._tracks) < self._max_faces:
+            return True
+        leaves = any(track.leaving for track in self._tracks)
+        return not leaves and size > DISPLACES * min(sizes)
 
+    def _admit(self, sights: Sequence[Sight]) -> None:
+        """Follows faces just seen, as the one who they were if they are known."""
+        sights = sorted(
+            (sight for sight in sights if sight.share >= ENOUGH),
+            key=lambda sight: -size_px(sight.transform),
+        )
+        held = [track for track in self._tracks if track.unseen_s > 0.0]
+        known = self._memory.known(sights, held)
+        for i, sight in enumerate(sights):
+            if self._is_taken(sight.transform, []):
+                continue
+            track = known.get(i)
+            if track is None or track not in self._tracks:
+                if not self._has_room(sight):
+                    continue
+                track = self._came(track, sight)
+            track.come(sight, NOMINAL_S)
 
-def _from_pose(pose: Points) -> Affine:
-    x, y, across_x, across_y = pose[0]
-    a, b = across_x / CANONICAL_EYES_PX, across_y / CANONICAL_EYES_PX
-    matrix = np.array([[a, -b], [b, a]])
-    return np.column_stack([matrix, np.array([x, y]) - matrix @ _MIDDLE])
-
-
-def _from_box(box: FaceBox, ratio: float) -> Affine:
-    """The upright crop of a face whose oval fills the box; `ratio` frame pixels per pixel of the
-    box."""
-    low, high = CANONICAL_OVAL
-    x0, y0, x1, y1 = ((v + 0.5) * ratio - 0.5 for v in (box.x0, box.y0, box.x1, box.y1))
-    scale = float(np.sqrt(max(x1 - x0, 1.0) * max(y1 - y0, 1.0) / np.prod(high - low)))
-    centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
-    return np.column_stack([scale * np.eye(2), centre - scale * (low + high) / 2])
-
-
-_MIDDLE = CANONICAL_POINTS.mean(axis=0)
-
-
-def _eyes_px(transform: Affine) -> float:
-    return float(np.hypot(*transform[:, 0])) * CANONICAL_EYES_PX
-
-
-def _plausible(landmarks: Points, picture: Picture) -> bool:
-    """Whether these can be a face's landmarks: finite, large enough, rolled by less than 70
-    degrees, in the picture."""
-    if not np.isfinite(landmarks).all():
+    def _has_room(self, sight: Sight) -> bool:
+        """Whether there is room now; the smallest of a full house may begin to leave."""
+        for track in [track for track in self._tracks if track.unseen_s > 0.0]:
+            if overlap(track.transform, sight.transform) > SAME_FACE:
+                self._lose(track)  # somebody else is there now
+        if not self._fits(sight.transform):
+            return False
+        if len(self._tracks) < self._max_faces:
+            return True
+        min(self._tracks, key=lambda track: size_px(track.transform)).leaving = True
+        self._plan.hurry()
         return False
-    transform = alignment(landmarks)
-    x, y = landmarks.mean(axis=0)
-    inside = 0 <= x < picture.width and 0 <= y < picture.height
-    size = _eyes_px(transform)
-    upright = transform[0, 0] * CANONICAL_EYES_PX > 0.35 * size
-    return inside and upright and SMALLEST_EYES_PX <= size <= 0.8 * picture.width
 
-
-def _reach(transform: Affine) -> NDArray[np.float64]:
-    """(x0, y0, x1, y1) around the oval of a face."""
-    low, high = CANONICAL_OVAL
-    return bounds(transform, low[0], low[1], high[0], high[1])
-
-
-def _overlap(one: _Track, other: _Track) -> float:
-    return _overlap_of(_reach(one.transform), _reach(other.transform))
-
-
-def _overlap_of(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Intersection over union of two boxes."""
-    low, high = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    return shared / float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2]) - shared)
+    def _came(self, track: Track | None, sight: Sight) -> Track:
+        if track is None:
+            track = Track.of(self._next_id, sight)
+            self._next_id += 1
+        else:
+            self._memory.take(track)
+        self._tracks.append(track)
+        return track

@@ -53,6 +53,21 @@ class FaceEdit:
         self._smoother.reset()
         self.version = version
 
+    def resume(self, version: int, before_s: float) -> None:
+        """The face was out of sight and is back: it takes up what it showed, as fresh as then.
+
+        Its own strength fades it in, so nothing else does; a look that changed meanwhile is not
+        seen fading out.
+
+        Args:
+            version: of the look now.
+            before_s: time of the last frame that was shown.
+        """
+        if self.version != version:
+            self.turn(version, before_s, before_s, fade_in=False)
+        self._outgoing, self._fade_began_s = None, -math.inf
+        self._edit_s = max(self._edit_s, before_s)
+
     def learn(
         self,
         edit: Edit,

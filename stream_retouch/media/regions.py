@@ -5,12 +5,16 @@ Everything is drawn from the landmarks that `FaceFinder` returns, in the upright
 of an aligned crop, so training and serving share one geometry. Left and right are the person's own:
 in an unmirrored picture the person's left lies at large x. Pixel centres are at whole numbers; y
 points down.
+
+Given `media.skin`'s evidence the maps end at the hairline that the picture shows, wherever it is, and leave out hair,
+hats and glasses' frames; without it the forehead ends at the usual hairline.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -29,6 +33,7 @@ from stream_retouch.engine import (
     RIGHT_EYE,
 )
 from stream_retouch.language.plan import REGIONS, Region
+from stream_retouch.media.skin import HAIRLINE, HIGHEST
 
 Points = NDArray[np.float64]
 
@@ -109,10 +114,11 @@ def _alignment_weights() -> Points:
     return np.asarray(weights / weights.sum())
 
 
-_WEIGHTS = _alignment_weights()
-_CENTRE = _WEIGHTS @ CANONICAL_POINTS
+ALIGNMENT_WEIGHTS = _alignment_weights()
+"""(K,) how much each landmark has a say in `alignment`; they sum to 1."""
+_CENTRE = ALIGNMENT_WEIGHTS @ CANONICAL_POINTS
 _CENTRED = (CANONICAL_POINTS - _CENTRE) @ np.array([1, 1j])
-_SPREAD = float(_WEIGHTS @ np.abs(_CENTRED) ** 2)
+_SPREAD = float(ALIGNMENT_WEIGHTS @ np.abs(_CENTRED) ** 2)
 
 
 def alignment(landmarks: NDArray[np.floating]) -> Points:
@@ -128,9 +134,9 @@ def alignment(landmarks: NDArray[np.floating]) -> Points:
     Returns:
         (2, 3): frame = A @ crop + t.
     """
-    centre = _WEIGHTS @ landmarks
-    turn = complex((_WEIGHTS * _CENTRED.conj()) @ ((landmarks - centre) @ np.array([1, 1j])))
-    turn /= _SPREAD
+    centre = ALIGNMENT_WEIGHTS @ landmarks
+    offsets = (landmarks - centre) @ np.array([1, 1j])
+    turn = complex((ALIGNMENT_WEIGHTS * _CENTRED.conj()) @ offsets) / _SPREAD
     matrix = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
     return np.column_stack([matrix, centre - matrix @ _CENTRE])
 
@@ -149,10 +155,6 @@ _FRACTION_BITS = 4
 _GROW = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 _OUTSIDE, _EXCLUDED = 255, 254
 _NUMBER = {region: i for i, region in enumerate(REGIONS)}
-
-_HAIRLINE = [0.3, 0.29, 0.25, 0.2, 0.12, 0.04] + [0.0] * 25 + [0.04, 0.12, 0.2, 0.25, 0.29]
-"""How far each point of the oval goes up to reach the hairline, in outer-eye distances: the mesh
-ends below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +223,18 @@ class _Drawing:
             cv2.polylines(self.labels, [fixed], True, value, width, cv2.LINE_8, _FRACTION_BITS)
 
 
-def _draw(landmarks: NDArray[np.floating]) -> NDArray[np.uint8]:
+def _outline(face: _Drawing, heights: Sequence[float]) -> list[complex]:
+    """The oval, its upper points raised to the hairline."""
+    return [p - up * face.down for p, up in zip(face.row(FACE_OVAL), heights, strict=True)]
+
+
+def _draw(
+    landmarks: NDArray[np.floating], heights: Sequence[float] = HAIRLINE
+) -> NDArray[np.uint8]:
     """(_SIDE, _SIDE) number of the region at each place, _EXCLUDED or _OUTSIDE; later polygons
     win."""
     face = _Drawing(landmarks)
-    oval = [p - up * face.down for p, up in zip(face.row(FACE_OVAL), _HAIRLINE, strict=True)]
+    oval = _outline(face, heights)
     face.fill(0, *oval)
     outside = face.labels == _OUTSIDE
     _draw_large(face, oval)
@@ -314,19 +323,52 @@ def _draw_excluded(face: _Drawing) -> None:
     face.fill(_EXCLUDED, *face.row(LIPS), grow=1)
 
 
-def region_maps(landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
+class FaceMaps(NamedTuple):
+    """The maps of one face, each (12, REQUEST_SIZE, REQUEST_SIZE) 0..1 in the order of `language.plan.REGIONS`."""
+
+    regions: NDArray[np.float32]
+    """Skin only."""
+    uncut: NDArray[np.float32]
+    """The same but for the forehead, which goes on under hair that lies on it: where stray hairs are. Without evidence
+    it is `regions` itself."""
+
+
+def face_maps(landmarks: NDArray[np.floating], skin: NDArray[np.float32] | None = None) -> FaceMaps:
     """How much each place belongs to each region.
 
-    Neighbours overlap by about a cell, so that the larger of the two stays near 1 on their border.
+    Neighbours overlap by about a cell, so that the larger of the two stays near 1 on their border. Both maps are 0 on
+    eyes, brows, lips, nostrils and outside the face.
 
     Args:
         landmarks: (K, 2) in crop pixels; they may lie outside the crop.
-
-    Returns:
-        (12, REQUEST_SIZE, REQUEST_SIZE) 0..1 in the order of `language.plan.REGIONS`; 0 on eyes,
-        brows, lips, nostrils and outside the face.
+        skin: (N, N) 0..1 over the crop, N a multiple of REQUEST_SIZE, as `media.skin.skin_evidence` returns it.
     """
-    labels = _draw(landmarks)
+    whole = _weights(_draw(landmarks, HAIRLINE if skin is None else HIGHEST))
+    if skin is None:
+        return FaceMaps(whole, whole)
+    shape = (REQUEST_SIZE, REQUEST_SIZE)
+    seen = cv2.resize(skin, shape, interpolation=cv2.INTER_AREA)
+    regions = whole * seen
+    face = _Drawing(landmarks)
+    face.fill(0, *_outline(face, HAIRLINE))
+    usual = cv2.resize(cv2.inRange(face.labels, 0, 0), shape, interpolation=cv2.INTER_AREA)
+    uncut = regions.copy()
+    forehead = _NUMBER[Region.FOREHEAD]
+    uncut[forehead] = whole[forehead] * np.maximum(seen, usual.astype(np.float32) / np.float32(255))
+    return FaceMaps(regions, uncut)
+
+
+def region_maps(
+    landmarks: NDArray[np.floating], skin: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """The `regions` of `face_maps`; arguments as there."""
+    if skin is None:
+        return _weights(_draw(landmarks))
+    return face_maps(landmarks, skin).regions
+
+
+def _weights(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(12, REQUEST_SIZE, REQUEST_SIZE) share of each cell that each region, grown a little, has of the skin."""
     skin = cv2.inRange(labels, 0, len(REGIONS) - 1)
     cells = np.empty((len(REGIONS), REQUEST_SIZE, REQUEST_SIZE), np.uint8)
     for number, out in enumerate(cells):
@@ -336,9 +378,15 @@ def region_maps(landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
     return cells.astype(np.float32) / np.float32(255)
 
 
-def skin_map(landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
+def skin_map(
+    landmarks: NDArray[np.floating], skin: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """(REQUEST_SIZE, REQUEST_SIZE) share 0..1 of each cell that is skin of any region; arguments as
-    `region_maps`."""
-    skin = (_draw(landmarks) < len(REGIONS)).astype(np.float32)
-    cells = cv2.resize(skin, (REQUEST_SIZE, REQUEST_SIZE), interpolation=cv2.INTER_AREA)
+    `face_maps`."""
+    heights = HAIRLINE if skin is None else HIGHEST
+    drawn = (_draw(landmarks, heights) < len(REGIONS)).astype(np.float32)
+    shape = (REQUEST_SIZE, REQUEST_SIZE)
+    cells = cv2.resize(drawn, shape, interpolation=cv2.INTER_AREA)
+    if skin is not None:
+        cells = cells * cv2.resize(skin, shape, interpolation=cv2.INTER_AREA)
     return np.asarray(cells, np.float32)

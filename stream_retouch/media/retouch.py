@@ -27,7 +27,7 @@ from stream_retouch.engine import (
 )
 from stream_retouch.language.plan import InstructionPlan, request_map
 from stream_retouch.media.affine import Affine
-from stream_retouch.media.edits import Edit, edit_of
+from stream_retouch.media.edits import Edit, edit_of, scaled
 from stream_retouch.media.faces import Face, FaceTracker
 from stream_retouch.media.fading import FADE_IN_S, FaceEdit
 from stream_retouch.media.frames import Picture, picture_of, take_crop
@@ -36,6 +36,8 @@ from stream_retouch.media.paste import paste
 
 MAX_FACES = 4
 """Faces in one picture that are retouched; further ones go out as they came."""
+KEPT_S = 1.5
+"""So long after it was last in view a face's look is kept: longer than the tracker knows it again."""
 USUAL_INTERVAL_S = 1 / 30
 """Taken for the time between frames where it is not known."""
 
@@ -72,6 +74,8 @@ class Job:
     look: Look
     faces: list[Face]
     """At most MAX_FACES."""
+    known: frozenset[int]
+    """Ids of `faces` and of those that left within KEPT_S and may come back."""
     subjects: list[Face]
     """The B of `faces` that the engine is asked about: those with anything requested."""
     crops: NDArray[np.uint8]
@@ -123,6 +127,8 @@ class FrameRetoucher:
         self._webrtc, self._fade_s = webrtc, fade_s
         self._reformatter = VideoReformatter()
         self._edits: dict[int, FaceEdit] = {}
+        self._shown: frozenset[int] = frozenset()  # ids of the faces in the last finished frame
+        self._listed_s: dict[int, float] = {}  # when each known face was last in view
         self._applied: int | None = None
         self._prepared_s: float | None = None
         self._finished_s: float | None = None
@@ -134,13 +140,13 @@ class FrameRetoucher:
         pts_s = self._time_of(frame)
         if not look.enabled:
             self._forget()
-            return _job(frame, None, pts_s, look, [], [])
+            return _job(frame, None, pts_s, look, [], frozenset(), [])
         picture = picture_of(frame, webrtc=self._webrtc, reformatter=self._reformatter)
         faces = self._tracker.update(picture, pts_s)[:MAX_FACES]
         self._latest = (picture, faces)
-        requests = [request_map(look.table, face.regions) for face in faces]
+        requests = [request_map(look.table, face.regions, face.uncut) for face in faces]
         asked = [(face, map_) for face, map_ in zip(faces, requests, strict=True) if map_.any()]
-        return _job(frame, picture, pts_s, look, faces, asked)
+        return _job(frame, picture, pts_s, look, faces, self._known(faces, pts_s), asked)
 
     def finish(self, job: Job, answers: Sequence[tuple[Job, list[EditLayer]]]) -> Retouched:
         """The frame of `job`, retouched as well as the answers allow.
@@ -155,18 +161,18 @@ class FrameRetoucher:
         self._finished_s = job.pts_s
         if not job.look.enabled or job.picture is None:
             return Retouched(job.frame, True, 0, 0, self._report(job.look.version))
-        self._edits = {f.id: self._edits.get(f.id) or FaceEdit(self._fade_s) for f in job.faces}
+        self._meet(job, before_s)
         self._learn(job, answers, before_s)
         placed: list[tuple[Affine, Edit]] = []
         reused = 0
         for face in job.faces:
             edit = self._edits[face.id].at(job.pts_s)
             if edit is not None:
-                placed.append((face.transform, edit))
+                placed.append((face.transform, scaled(edit, face.strength)))
             reused += self._edits[face.id].is_reused(job.pts_s)
         own = any(answered is job for answered, _ in answers)
         shown = not job.look.table.any() or any(
-            edit.version == job.look.version for edit in self._edits.values()
+            self._edits[face.id].version == job.look.version for face in job.faces
         )
         return Retouched(
             frame=paste(job.frame, job.picture, placed) if placed else job.frame,
@@ -209,18 +215,36 @@ class FrameRetoucher:
         largest = max(faces, key=lambda face: abs(np.linalg.det(face.transform[:, :2])))
         return take_crop(picture, largest.transform)
 
+    def _known(self, faces: list[Face], pts_s: float) -> frozenset[int]:
+        """Ids of these faces and of those that left a moment ago."""
+        self._listed_s |= {face.id: pts_s for face in faces}
+        self._listed_s = {i: at for i, at in self._listed_s.items() if pts_s - at <= KEPT_S}
+        return frozenset(self._listed_s)
+
+    def _meet(self, job: Job, before_s: float) -> None:
+        """Newcomers have no edit yet, who comes back has the old one, who is away for long loses
+        it."""
+        self._edits = {i: edit for i, edit in self._edits.items() if i in job.known}
+        for face in job.faces:
+            if face.id not in self._edits:
+                self._edits[face.id] = FaceEdit(self._fade_s)
+            elif face.id not in self._shown:
+                self._edits[face.id].resume(job.look.version, before_s)
+        self._shown = frozenset(face.id for face in job.faces)
+
     def _learn(
         self, job: Job, answers: Sequence[tuple[Job, list[EditLayer]]], before_s: float
     ) -> None:
         """Hands each answer of this look to its face; faces with nothing requested fade out."""
         look = job.look
+        listed = {face.id for face in job.faces}
         for answered, layers in answers:
             if answered.look.version != look.version:
                 continue
             for face, crop, layer in zip(answered.subjects, answered.crops, layers, strict=True):
-                shown = self._edits.get(face.id)
-                if shown is None:
+                if face.id not in listed:
                     continue
+                shown = self._edits[face.id]
                 self._turn(shown, job, before_s)
                 edit = edit_of(layer)
                 edit = replace(edit, texture=texture_of(crop, face.regions.max(axis=0), edit))
@@ -275,7 +299,7 @@ class FrameRetoucher:
 
     def _forget(self) -> None:
         self._tracker.reset()
-        self._edits = {}
+        self._edits, self._listed_s, self._shown = {}, {}, frozenset()
         self._latest = (None, [])
 
 
@@ -285,6 +309,7 @@ def _job(
     pts_s: float,
     look: Look,
     faces: list[Face],
+    known: frozenset[int],
     asked: list[tuple[Face, NDArray[np.float32]]],
 ) -> Job:
     """The job with the crops of the faces that the engine is asked about."""
@@ -296,4 +321,4 @@ def _job(
         requests[i] = request
     subjects = [face for face, _ in asked]
     conditionings = [look.by_face.get(face.id, look.default) for face in subjects]
-    return Job(frame, picture, pts_s, look, faces, subjects, crops, requests, conditionings)
+    return Job(frame, picture, pts_s, look, faces, known, subjects, crops, requests, conditionings)

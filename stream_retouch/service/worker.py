@@ -102,7 +102,8 @@ class FrameWorker:
         budget_s: how long after it was taken a frame may wait for its edit, seconds.
         on_applied: (version, pts seconds, `clock` now) of the first frame that shows a look;
             frame thread.
-        on_faces: the ids of the faces, whenever they change; frame thread.
+        on_faces: the ids of the faces, those who left a moment ago included, whenever they change;
+            frame thread.
         label: names the threads and the log lines; not the session's secret id.
         clock: monotonic seconds.
     """
@@ -196,10 +197,9 @@ class FrameWorker:
         self._note(_result(job, done), done.faces)
         if done.applied is not None:
             self._on_applied(done.applied, job.pts_s, self._clock())
-        ids = frozenset(face.id for face in job.faces)
-        if ids != self._face_ids:
-            self._face_ids = ids
-            self._on_faces(ids)
+        if job.known != self._face_ids:
+            self._face_ids = job.known
+            self._on_faces(job.known)
         self._look_around()
 
     def _look_around(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,11 +18,22 @@ from stream_retouch.engine import (
     RIGHT_BROW,
     RIGHT_EYE,
 )
-from stream_retouch.language.plan import REGIONS, Region
+from stream_retouch.language.plan import (
+    CATEGORIES,
+    FACE,
+    REGIONS,
+    Category,
+    Edit,
+    InstructionPlan,
+    Region,
+    amounts,
+    request_map,
+)
 from stream_retouch.media.regions import (
     CANONICAL_POINTS,
     MIRROR,
     alignment,
+    face_maps,
     into_crop,
     region_maps,
     skin_map,
@@ -163,3 +176,71 @@ def test_a_face_outside_the_crop_gives_empty_maps(shift: tuple[float, float]) ->
 
 def test_collapsed_landmarks_do_not_raise() -> None:
     assert np.isfinite(region_maps(np.full_like(CANONICAL_POINTS, 128.0))).all()
+
+
+def test_without_evidence_the_maps_are_what_they_were_when_the_heldout_set_was_frozen() -> None:
+    rng = np.random.default_rng(5)
+    digest = hashlib.sha256()
+    for stray in (0.0, *(3.0,) * 5):
+        moved = rng.normal(0, stray, CANONICAL_POINTS.shape) if stray else 0.0
+        points = CANONICAL_POINTS + moved
+        digest.update(np.rint(region_maps(points) * 255).astype(np.uint8).tobytes())
+        digest.update(np.rint(skin_map(points) * 255 * 16).astype(np.uint16).tobytes())
+    known = "245b422fae6315781c01e0cfd1610b65d3a67cb21039c3dcdbee520ee0228a59"
+    assert digest.hexdigest() == known
+
+
+def test_without_evidence_nothing_is_cut(maps: NDArray[np.float32]) -> None:
+    regions, uncut = face_maps(CANONICAL_POINTS)
+    assert (regions == maps).all() and (uncut == maps).all()
+
+
+EVERYWHERE = np.ones((64, 64), np.float32)
+FRINGE = EVERYWHERE.copy()
+FRINGE[: 64 * 60 // 256] = 0.0  # hair down to row 60 of the crop
+BAR = EVERYWHERE.copy()
+BAR[30:32] = 0.0  # a frame under the eyes, rows 120 to 127 of the crop
+
+
+def test_with_evidence_the_forehead_goes_on_to_the_hairline_above_the_usual_one(
+    maps: NDArray[np.float32],
+) -> None:
+    high = region_maps(CANONICAL_POINTS, EVERYWHERE)
+    assert at(maps, Region.FOREHEAD, 128, 4) == 0.0
+    assert at(high, Region.FOREHEAD, 128, 4) > 0.95
+    assert (high[:, 16:] == maps[:, 16:]).all()
+
+
+def test_hair_is_cut_out_of_the_forehead_and_leaves_the_rest(maps: NDArray[np.float32]) -> None:
+    cut = region_maps(CANONICAL_POINTS, FRINGE)
+    assert cut[:, :7].max() == 0.0
+    assert cut[:, 8:] == pytest.approx(region_maps(CANONICAL_POINTS, EVERYWHERE)[:, 8:])
+    skin = skin_map(CANONICAL_POINTS, FRINGE)
+    assert skin[:7].max() == 0.0
+    assert (cut.max(axis=0) <= skin + 0.01).all()
+
+
+def test_stray_hairs_are_asked_for_where_hair_lies_on_the_forehead_and_nothing_else_is() -> None:
+    plan = InstructionPlan((Edit("stray_hair", (FACE,), 1.0), Edit("spot", (FACE,), 0.5)))
+    asked = request_map(amounts(plan), *face_maps(CANONICAL_POINTS, FRINGE))
+    strays, spots = (asked[CATEGORIES.index(c)] for c in (Category.STRAY_HAIR, Category.SPOT))
+    assert strays[5, 16] > 0.95 and spots[5, 16] == 0.0
+    assert strays[20, 16] == pytest.approx(2 * spots[20, 16]) and spots[20, 16] > 0.4
+    assert strays[0, 16] == 0.0  # above the usual hairline there is hair, but no strays
+
+
+def test_frames_are_left_out_whatever_is_asked() -> None:
+    plan = InstructionPlan((Edit("stray_hair", (FACE,), 1.0), Edit("dark_circle", (FACE,), 1.0)))
+    asked = request_map(amounts(plan), *face_maps(CANONICAL_POINTS, BAR))
+    assert asked[:, 15].max() == 0.0
+    circles = asked[CATEGORIES.index(Category.DARK_CIRCLE)]
+    assert circles[14, 20] > 0.75 and circles[14, 11] > 0.75
+
+
+def test_evidence_of_a_mirrored_face_gives_mirrored_maps() -> None:
+    side = FRINGE.copy()
+    side[:, :20] = 0.0
+    points = CANONICAL_POINTS[MIRROR] * [-1, 1] + [CROP_SIZE - 1, 0]
+    one = face_maps(CANONICAL_POINTS, side).regions.max(axis=0)
+    two = face_maps(points, np.ascontiguousarray(side[:, ::-1])).regions.max(axis=0)[:, ::-1]
+    assert np.abs(one - two).mean() < 0.01

@@ -20,6 +20,7 @@ from stream_retouch.engine import (
     OFFSET_STEP,
     TEXT_WIDTH,
     Conditioning,
+    CropLandmarks,
     EditLayer,
     FaceBox,
 )
@@ -59,11 +60,10 @@ class UprightFinder:
             return []
         return [FaceBox(float(x0), float(y0), float(x1), float(2 * y1 - y0))]
 
-    def landmarks(
-        self, crops: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def landmarks(self, crops: NDArray[np.uint8]) -> CropLandmarks:
         points = np.broadcast_to(LOOSE_POINTS, (len(crops), len(LANDMARKS), 2))
-        return points.astype(np.float32), np.ones(len(crops), np.float32)
+        ones = np.ones((len(crops), len(LANDMARKS)), np.float32)
+        return CropLandmarks(points.astype(np.float32), ones[:, 0], ones)
 
 
 class BlindFinder(UprightFinder):

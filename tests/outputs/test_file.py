@@ -639,7 +639,9 @@ class TestPicture:
         result = cv2.imread(str(tmp_path / "out.jpg"))
         assert result.shape == upright.shape
         assert lift(upright[..., 1], result[..., 1], *FACE_CENTRE) > LIFT * 0.7
-        _, kinds, chunks = cv2.imdecodeWithMetadata(np.fromfile(tmp_path / "out.jpg", np.uint8))
+        _, kinds, chunks = cv2.imdecodeWithMetadata(
+            np.fromfile(tmp_path / "out.jpg", np.uint8), flags=cv2.IMREAD_UNCHANGED
+        )
         assert kinds[0] == cv2.IMAGE_METADATA_EXIF
         kept = bytes(np.asarray(chunks[0]).ravel())
         assert kept[18:20] == struct.pack(order + "H", 1)

@@ -20,6 +20,7 @@ from stream_retouch.engine import (
     REQUEST_CHANNELS,
     REQUEST_SIZE,
     Conditioning,
+    CropLandmarks,
     EditLayer,
     FaceBox,
 )
@@ -59,10 +60,10 @@ class FakeFinder:
     def find(self, luma: NDArray[np.uint8]) -> list[FaceBox]:
         return []
 
-    def landmarks(
-        self, crops: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return np.zeros((len(crops), 1, 2), np.float32), np.zeros(len(crops), np.float32)
+    def landmarks(self, crops: NDArray[np.uint8]) -> CropLandmarks:
+        n = len(crops)
+        nothing = np.zeros((n, 1), np.float32)
+        return CropLandmarks(np.zeros((n, 1, 2), np.float32), nothing[:, 0], nothing)
 
 
 class FakeEngine:
@@ -166,6 +167,7 @@ class FakeRetoucher:
             pts_s=index / 30,
             look=look,
             faces=list(self.seen),
+            known=frozenset(face.id for face in self.seen),
             subjects=list(self.seen),
             crops=np.full((count, CROP_SIZE, CROP_SIZE, 3), index % 256, np.uint8),
             requests=np.zeros((count, REQUEST_CHANNELS, REQUEST_SIZE, REQUEST_SIZE), np.float32),

@@ -1,0 +1,1 @@
+"""How well faces are found and followed: ``python -m benchmarks.faces``; see `benchmarks.faces.__main__`."""
