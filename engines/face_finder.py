@@ -15,7 +15,6 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from engines.cascade_tmp import CascadeFinder as CascadeFinder  # temporary
 from engines.face_graph import finder_graph, landmark_graph, read_weights
 from engines.finder_cells import OVAL_ASPECT, SURE, faces_of
 from stream_retouch.engine import LANDMARK_CROP_SIZE, LANDMARKS, CropLandmarks, FaceBox

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.face_finder import CascadeFinder
+from engines.face_finder import NetFinder
 from engines.parity import CROPS
 from stream_retouch.engine import CROP_SIZE, LANDMARKS
 from stream_retouch.errors import MediaError, StreamRetouchError
@@ -68,7 +68,7 @@ def portraits() -> list[NDArray[np.uint8]]:
 
 
 def face_in(
-    picture: Picture, finder: CascadeFinder
+    picture: Picture, finder: NetFinder
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Transform and landmarks of the only face.
 
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rng = np.random.default_rng(SEED)
     crops, regions = [], []
     try:
-        finder = CascadeFinder.load()
+        finder = NetFinder.load()
         for rgb in portraits():
             picture = picture_of(av.VideoFrame.from_ndarray(rgb, format="rgb24"))
             transform, landmarks = face_in(picture, finder)

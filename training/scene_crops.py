@@ -7,17 +7,18 @@ who are not held out. A box on a face gives a crop with its landmarks, a box on 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from engines.face_finder import NetFinder
-from stream_retouch.engine import LANDMARK_CROP_SIZE, LANDMARKS
+from stream_retouch.engine import LANDMARK_CROP_SIZE, LANDMARKS, FaceBox
 from stream_retouch.media.affine import Affine, compose
 from stream_retouch.media.frames import Picture
 from stream_retouch.media.loose_crop import LOOSE_TO_CROP, loose_crop
@@ -84,10 +85,16 @@ class SceneCrops:
             return cls(stored["luma"], stored["points"], stored["visible"], stored["face"])
 
 
+class Finder(Protocol):
+    """What is asked for boxes; `engines.face_finder.NetFinder` is one."""
+
+    def find(self, luma: NDArray[np.uint8], sure: float) -> list[FaceBox]: ...
+
+
 class Miner:
     """Gathers crops from scenes."""
 
-    def __init__(self, finder: NetFinder, seed: int) -> None:
+    def __init__(self, finder: Finder, seed: int) -> None:
         self._finder, self._rng = finder, np.random.default_rng(seed)
         self._found: list[
             tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_], bool]
@@ -153,18 +160,24 @@ class Miner:
         return np.column_stack([scale * np.eye(2), middle - scale * 127.5])
 
 
-def mine(portraits: Sequence[Portrait], finder: NetFinder, scenes: int, seed: int) -> SceneCrops:
+def mine(portraits: Sequence[Portrait], finder: Finder, scenes: int, seed: int) -> SceneCrops:
     """Crops of so many scenes with faces and as many without, of every difficulty."""
     miner = Miner(finder, seed)
     composers = [
         Composer(portraits, seed=seed + i, width=WIDTH, height=HEIGHT, difficulty=difficulty)
         for i, difficulty in enumerate(DIFFICULTIES)
     ]
-    for i in tqdm(range(scenes), unit="scene", desc="scenes"):
+    for i in range(scenes):
         composer = composers[i % len(composers)]
         miner.look(composer.scene())
         miner.look(composer.empty())
+        _progress(i + 1, scenes)
     return miner.crops()
+
+
+def _progress(done: int, count: int) -> None:
+    bar, end = "#" * (30 * done // count), "\n" if done == count else ""
+    print(f"\rscenes [{bar:<30}] {done}/{count}", end=end, file=sys.stderr, flush=True)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -21,6 +21,8 @@ from stream_retouch.media.frames import Picture
 
 ASTRONAUT_EYES = np.array([[194.0, 101.0], [258.0, 103.5]])
 """Outer eye corners in skimage's astronaut picture, read off by hand, right eye first."""
+TILT = 6.0
+"""Degrees by which she leans in it."""
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +61,13 @@ def test_the_astronauts_eye_corners_are_met_within_a_tenth_of_their_distance(
     assert off.max() < 0.1 * np.linalg.norm(ASTRONAUT_EYES[1] - ASTRONAUT_EYES[0])
 
 
-@pytest.mark.parametrize("degrees", [-45, -30, 30, 45])
+@pytest.mark.parametrize("degrees", [-45, -30, 20, 35])
 def test_a_rolled_face_is_found_with_its_roll(finder: NetFinder, degrees: float) -> None:
     luma = picture_of_astronaut().y
     turn = cv2.getRotationMatrix2D((226.0, 115.0), -degrees, 1.0)
     turned = cv2.warpAffine(luma, turn, luma.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
     best = max(finder.find(np.asarray(turned, np.uint8)), key=lambda box: box.score)
-    assert math.degrees(best.roll) == pytest.approx(degrees, abs=12)
+    assert math.degrees(best.roll) == pytest.approx(degrees + TILT, abs=12)
     assert np.hypot((best.x0 + best.x1) / 2 - 226, (best.y0 + best.y1) / 2 - 115) < 30
 
 
