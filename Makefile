@@ -38,6 +38,7 @@ bench: $(STAMP)
 	$(PY) -m benchmarks.fps --engine openvino
 	$(PY) -m benchmarks.latency --size 1280x720 --fps 30 --seconds 10
 	$(PY) -m benchmarks.quality --split heldout
+	$(PY) -m benchmarks.faces
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .cache tests/output
@@ -48,7 +49,7 @@ help:
 	@echo '             make run ARGS="--port 9000"'
 	@echo 'make test    set up once, then run the tests;  make test ARGS="tests/media -x"'
 	@echo 'make lint    ruff, ruff format --check, mypy --strict'
-	@echo 'make bench   speed, delay and quality on this machine (some minutes)'
+	@echo 'make bench   speed, delay, quality and faces on this machine (some minutes)'
 	@echo 'make clean   remove the set-up and everything made from the sources'
 	@echo
 	@echo 'PYTHON=python3.12    the Python to set up with, 3.11 to 3.14'

@@ -69,10 +69,11 @@ def conditions(rng: np.random.Generator, calm: bool = False) -> Conditions:
 
 def photograph(luma: Luma, seen: Conditions, rng: np.random.Generator) -> Luma:
     """The (SIZE, SIZE) crop as that camera gives it; only its noise is drawn here."""
-    light = luma.astype(np.float32) / 255
+    light: Plane = luma.astype(np.float32) / np.float32(255)
     if seen.gamma != 1.0:
         light **= seen.gamma
-    light = (light * seen.gain - 0.5) * seen.contrast + 0.5 + seen.offset
+    contrast, middle = np.float32(seen.contrast), np.float32(0.5 + seen.offset)
+    light = (light * seen.gain - np.float32(0.5)) * contrast + middle
     if seen.smear:
         light = _smeared(light, seen.smear * SIZE, seen.heading)
     if seen.native < SIZE:

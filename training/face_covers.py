@@ -217,7 +217,7 @@ def blobs(texture: Callable[[], Plane], rng: np.random.Generator) -> Cover:
         cv2.ellipse(
             alpha, _point(centre), axes, rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA, _BITS
         )
-    soft = np.asarray(cv2.GaussianBlur(_unit(alpha), (0, 0), rng.uniform(0.4, 1.5)))
+    soft = cv2.GaussianBlur(_unit(alpha), (0, 0), rng.uniform(0.4, 1.5)).astype(np.float32)
     return (texture() * 0.3 + rng.uniform(10, 170)).astype(np.float32), soft
 
 
@@ -247,4 +247,4 @@ def _empty() -> Luma:
 
 
 def _unit(mask_: Luma) -> Plane:
-    return mask_.astype(np.float32) / 255
+    return np.asarray(mask_.astype(np.float32) / 255, np.float32)

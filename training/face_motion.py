@@ -211,7 +211,7 @@ def _curve(points: Floats, origin: Floats, axis: Floats, u: Floats) -> Floats:
     off = points - origin
     along, down = off @ axis, off @ np.array([-axis[1], axis[0]])
     order = np.argsort(along)
-    return np.interp(u, along[order], down[order])
+    return np.asarray(np.interp(u, along[order], down[order]))
 
 
 def _rising(rows: Floats) -> Floats:

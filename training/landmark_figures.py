@@ -146,7 +146,7 @@ def _cropped(
 
 
 def _answers(net: LandmarkNet, luma_B1HW: Tensor) -> list[Tensor]:
-    parts = [net(part) for part in luma_B1HW.split(64)]
+    parts = [net(part) for part in torch.split(luma_B1HW, 64)]
     return [torch.cat(same) for same in zip(*parts, strict=True)]
 
 

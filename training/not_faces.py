@@ -153,7 +153,7 @@ class Backdrops:
         thick = -1 if rng.random() < 0.4 else int(rng.integers(1, 4))
         cv2.ellipse(picture, below, wide, 0, *ends, mark, thick)
         if rng.random() < 0.5:
-            picture = picture + rng.normal(0, 8) * self.texture() / 128
+            picture = picture + np.float32(rng.normal(0, 8) / 128) * self.texture()
         blurred = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.5))
         slope = (PIXELS / SIZE - 0.5) @ rng.normal(0, 60, 2)
         turn = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), rng.normal(0, 15), 1.0)
