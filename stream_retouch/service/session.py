@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 PULSE_S = 1.0
 """Seconds between two ``stats`` messages."""
+AWAY_S = 0.25
+"""Seconds until a face that was hidden just now is asked for its crop again."""
 SUPERSEDED = "superseded by a newer instruction"
 COULD_NOT = (
     "this could not be carried out, something went wrong; the look is unchanged, try other words"
@@ -330,13 +332,23 @@ class Session:
         except Exception as error:  # the face keeps the default
             logger.error("%s: a face was not prepared: %s", self.label, type(error).__name__)
             return
+        if (
+            conditioning is None
+        ):  # it is hidden for a moment; unless it leaves, it is asked for again
+            self._loop.call_later(AWAY_S, self._ask_again, face_id)
+            return
         # The look may have changed meanwhile: a newer plan starts over with every face.
-        if conditioning is not None and plan is self.look.plan and face_id in self._face_ids:
+        if plan is self.look.plan and face_id in self._face_ids:
             self._check(conditioning)
             self.look = replace(self.look, by_face={**self.look.by_face, face_id: conditioning})
 
+    def _ask_again(self, face_id: int) -> None:
+        if self._closing is None:
+            self._tried.discard(face_id)
+            self._wanted.set()
+
     def _prepare(self, plan: InstructionPlan, face_id: int) -> Conditioning | None:
-        """Instruction thread. None when the face has gone."""
+        """Instruction thread. None when the face is away."""
         retoucher, conditioner = self._retoucher, self._parts.conditioner
         assert retoucher is not None and conditioner is not None
         crop = retoucher.key_crop(face_id)

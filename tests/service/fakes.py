@@ -152,6 +152,8 @@ class FakeRetoucher:
 
     def __init__(self, *face_ids: int) -> None:
         self.seen = [face(i) for i in face_ids]
+        self.hidden: set[int] = set()
+        """Known, but behind a hand: no crop can be taken."""
         self.error: Exception | None = None
         self.answers: list[list[int]] = []
         self._edited = False
@@ -192,7 +194,7 @@ class FakeRetoucher:
         )
 
     def key_crop(self, face_id: int | None) -> NDArray[np.uint8] | None:
-        ids = [seen.id for seen in self.seen]
+        ids = [seen.id for seen in self.seen if seen.id not in self.hidden]
         if not ids or (face_id is not None and face_id not in ids):
             return None
         return np.full((CROP_SIZE, CROP_SIZE, 3), ids[0] if face_id is None else face_id, np.uint8)

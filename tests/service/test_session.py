@@ -170,6 +170,26 @@ def test_a_face_that_comes_later_gets_its_own_conditioning_in_the_background() -
     run(test)
 
 
+def test_a_face_that_was_hidden_when_it_was_asked_for_gets_its_own_conditioning_later() -> None:
+    async def test() -> None:
+        async with house() as home:
+            session, peer = await home.enter()
+            peer.say(type="instruct", text="no spots")
+            await peer.told_next("plan")
+            retoucher = home.retouchers[0]
+            retoucher.seen, retoucher.hidden = FakeRetoucher(3, 5).seen, {3}
+            peer.frames.put(frame_at(0))
+            async with asyncio.timeout(PATIENCE_S):
+                while set(session.look.by_face) != {5}:
+                    await asyncio.sleep(0)
+            retoucher.hidden = set()
+            async with asyncio.timeout(PATIENCE_S):
+                while set(session.look.by_face) != {3, 5}:
+                    await asyncio.sleep(0)
+
+    run(test)
+
+
 def test_what_is_out_of_scope_is_rejected_and_the_look_stays() -> None:
     async def test() -> None:
         async with house() as home:
