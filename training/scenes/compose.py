@@ -96,9 +96,11 @@ class Composer:
             canvas.picture = clutter(rng, self._shape, self._channels, canvas.picture)
         for _ in range(int(rng.integers(0, 6))):
             draw_lookalike(rng, canvas, self._stock, self._place(rng), self._size(rng, 500))
+        names = {"empty"}
         for _ in range(int(rng.choice([0, 1, 2], p=[0.5, 0.3, 0.2]))):
-            self._faceless(rng, canvas, lights, self._size(rng, 450))
-        return self._finished(rng, canvas, lights, {"empty"})
+            if self._faceless(rng, canvas, lights, self._size(rng, 450)):
+                names.add("face_parts")
+        return self._finished(rng, canvas, lights, names)
 
     # ---- kinds of frames
 
@@ -236,16 +238,17 @@ class Composer:
 
     def _faceless(
         self, rng: np.random.Generator, canvas: Canvas, lights: light.Lights, size: float
-    ) -> None:
-        """A person whose face is blank or scrambled."""
+    ) -> bool:
+        """A person whose face is blank or scrambled; whether parts of it are left."""
         portrait = self._portraits[int(rng.integers(len(self._portraits)))]
         x, y = self._place(rng)
         pose = Pose(float(x), float(y), size, rng.normal(0, 12), mirrored=bool(rng.random() < 0.5))
-        level = without_face(rng, portrait, size)
+        level, parts = without_face(rng, portrait, size)
         relight = light.on_person(rng, lights, self._difficulty)
         face = set_person(canvas, portrait, pose, relight=relight, level=level)
         if rng.random() < 0.8:
             worn.torso(rng, canvas, face)
+        return parts
 
     # ---- the whole frame
 

@@ -160,8 +160,10 @@ def avatar(rng: np.random.Generator, canvas: Canvas) -> None:
     brush.done()
 
 
-def without_face(rng: np.random.Generator, portrait: Portrait, size: float) -> Level:
-    """A portrait with the face blanked, or its parts in the wrong places."""
+def without_face(
+    rng: np.random.Generator, portrait: Portrait, size: float
+) -> tuple[Level, bool]:
+    """A portrait with the face blanked, or with its parts in the wrong places; and whether it is the latter."""
     level = portrait.level(size)
     picture = level.picture.copy()
     low = np.rint(level.centre - np.array([0.48, 0.62]) * level.size).astype(int).clip(0)
@@ -181,14 +183,14 @@ def without_face(rng: np.random.Generator, portrait: Portrait, size: float) -> L
             y, x = divmod(to, cells)
             part = parts[origin][::-1] if rng.random() < 0.4 else parts[origin]
             region[y * tall : (y + 1) * tall, x * wide : (x + 1) * wide] = part
-        return dataclasses.replace(level, picture=picture)
+        return dataclasses.replace(level, picture=picture), True
     colour = (
         portrait.skin if kind < 0.75 else portrait.hair if kind < 0.88 else rng.uniform(0, 255, 3)
     )
     rim = ellipse(level.centre - [0, 0.03 * level.size], np.array([0.5, 0.64]) * level.size, 0)
     channels = portrait.channels
     cv2.fillPoly(picture, [np.rint(rim).astype(np.int32)], tone(colour, channels), cv2.LINE_AA)
-    return dataclasses.replace(level, picture=picture)
+    return dataclasses.replace(level, picture=picture), False
 
 
 def _deranged(rng: np.random.Generator, cells: int) -> list[int]:
