@@ -16,8 +16,8 @@ STRIDES = (8, 16, 32)
 UNIT = 4.0
 OVAL_ASPECT = 0.838
 """Width of the canonical face's oval over its height (`stream_retouch.media.regions.CANONICAL_OVAL`)."""
-SURE = 0.4
-"""Score from which a cell is a candidate."""
+SURE = 0.15
+"""Score from which a cell is a candidate: low, since the landmarker has its say too."""
 SAME_DISTANCE = 0.45
 """Of two candidates whose middles are nearer than this, in sizes of the larger, the less sure one goes."""
 MOST = 64

@@ -70,14 +70,18 @@ def targets(truths: Iterable[Truth], rows: int, columns: int) -> Targets:
     face = np.zeros(len(middles), np.float32)
     place = np.zeros((len(middles), 4), np.float32)
     nearest = np.full(len(middles), np.inf, np.float32)
-    low, high = (np.array(side)[np.searchsorted(STRIDES, strides)] for side in zip(*SIZES, strict=True))
+    low, high = (
+        np.array(side)[np.searchsorted(STRIDES, strides)] for side in zip(*SIZES, strict=True)
+    )
     for truth in truths:
         away = np.abs(middles - np.array([truth.x, truth.y], np.float32))
         distance = np.hypot(away[:, 0], away[:, 1])
         square = away.max(axis=1) <= 0.5 * strides
         fits = (low <= truth.size) & (truth.size < high)
         nearly = (low / BORDERLINE <= truth.size) & (truth.size < high * BORDERLINE)
-        own = fits & ((distance <= MIDDLE * truth.size) | square) & (distance / truth.size < nearest)
+        own = (
+            fits & ((distance <= MIDDLE * truth.size) | square) & (distance / truth.size < nearest)
+        )
         if truth.ignore:
             own[:] = False
         unsure = (distance <= AROUND * truth.size) & (nearly | truth.ignore)
@@ -103,9 +107,7 @@ class FinderLoss:
         logit_BN = answer_BN6[..., 0]
         own_BN = face_BN > 0
         count = own_BN.sum().clamp(min=1)
-        plain_BN = F.binary_cross_entropy_with_logits(
-            logit_BN, own_BN.float(), reduction="none"
-        )
+        plain_BN = F.binary_cross_entropy_with_logits(logit_BN, own_BN.float(), reduction="none")
         wrong_BN = 1 - torch.exp(-plain_BN)
         seen_BN = (face_BN >= 0).float()
         face_loss = (plain_BN * wrong_BN**FOCUS * seen_BN).sum() / count

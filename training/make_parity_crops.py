@@ -67,9 +67,7 @@ def portraits() -> list[NDArray[np.uint8]]:
     return [astronaut(), np.ascontiguousarray(hopper[..., ::-1], np.uint8)]
 
 
-def face_in(
-    picture: Picture, finder: NetFinder
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+def face_in(picture: Picture, finder: NetFinder) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Transform and landmarks of the only face.
 
     Raises:

@@ -5,6 +5,8 @@
 * rows beside it: the finder's boxes alone; a tracker with all its rules, of those whom it should follow (the largest
   four, none below a sixth of the largest); the teachers.
 * ``false_per_1000``: frames without a face, a look-alike in many, in which ours takes up at least one.
+* ``false_per_1000_parts``: the same of frames with parts of real faces in wrong places, some of which are half a face:
+  told apart, since they are not free of faces.
 
 BlazeFace sees the whole frame at 128 px: small faces are not its job, its row says how far it gets all the same.
 """
@@ -50,6 +52,9 @@ class Composed:
     false_frames: dict[str, int] = field(default_factory=dict)
     """Face-free frames with a detection."""
     empty: int = 0
+    false_parts: dict[str, int] = field(default_factory=dict)
+    """Frames with nothing but parts of faces, with a detection."""
+    parts: int = 0
     missed: list[Case] = field(default_factory=list)
     false: list[Case] = field(default_factory=list)
 
@@ -166,10 +171,13 @@ def _empty(
         RAW: ours.raw(boxes, ratio),
         **{teacher.name: teacher.find(scene.picture) for teacher in teachers},
     }
-    total.empty += 1
+    parts = "face_parts" in scene.conditions
+    total.parts += parts
+    total.empty += not parts
     for name, spots in seen.items():
-        total.false_frames[name] = total.false_frames.get(name, 0) + bool(spots)
-    if seen[OURS]:
+        frames_of = total.false_parts if parts else total.false_frames
+        frames_of[name] = frames_of.get(name, 0) + bool(spots)
+    if seen[OURS] and not parts:
         frames = [(s, ORANGE) for s in seen[OURS]]
         others = [t.name for t in teachers if seen[t.name]]
         label = f"face-free {index}: {len(frames)} false; also {', '.join(others) or 'nobody else'}"
@@ -178,11 +186,13 @@ def _empty(
 
 
 def _figures(total: Composed) -> dict[str, Any]:
-    per_1000 = {n: round(1000 * f / total.empty, 2) for n, f in total.false_frames.items()}
+    per_1000 = {n: round(1000 * f / max(total.empty, 1), 2) for n, f in total.false_frames.items()}
+    of_parts = {n: round(1000 * f / max(total.parts, 1), 2) for n, f in total.false_parts.items()}
     rows = {
         name: {
             **row.recall.row(),
             "false_per_1000": per_1000.get(name),
+            "false_per_1000_parts": of_parts.get(name),
             "false_in_scenes": row.false,
         }
         for name, row in total.rows.items()
@@ -200,6 +210,8 @@ def _figures(total: Composed) -> dict[str, Any]:
         "recall_yunet": rows["YuNet"]["recall"] if "YuNet" in rows else None,
         "faces": total.rows[OURS].recall.total,
         "face_free_frames": total.empty,
+        "face_parts_frames": total.parts,
+        "false_per_1000_parts": of_parts.get(OURS),
         "recall_rows": rows,
         "recall_by_condition": conditions,
         "scenes_sha256": frozen.frozen_hash(),

@@ -12,8 +12,11 @@ from stream_retouch.media.faces import SAME_FACE, Face, FaceTracker
 from stream_retouch.media.frames import Picture, luma_full
 from stream_retouch.media.pose import is_upright, overlap, size_px, transform_of_box
 from stream_retouch.media.searching import search_width
-from stream_retouch.media.sights import Sight, look_closely
+from stream_retouch.media.sights import Sight, newcomer
 from stream_retouch.media.tracks import ENOUGH
+
+ALONE = 0.5
+"""Score from which a box of the finder counts by itself."""
 
 
 def picture_of_bgr(bgr: NDArray[np.uint8]) -> Picture:
@@ -37,9 +40,11 @@ def found(finder: FaceFinder, picture: Picture) -> tuple[list[FaceBox], float]:
 
 
 def raw(boxes: list[FaceBox], ratio: float) -> list[Spot]:
-    """The boxes as they are, nobody having looked closer."""
+    """The boxes that the finder alone would stand for, nobody having looked closer."""
     spots = []
     for box in boxes:
+        if box.score < ALONE:
+            continue
         x, y = ((a + b) / 2 for a, b in ((box.x0, box.x1), (box.y0, box.y1)))
         size = float(np.sqrt(max(box.x1 - box.x0, 0.0) * max(box.y1 - box.y0, 0.0)))
         middle = (x + 0.5) * ratio - 0.5, (y + 0.5) * ratio - 0.5
@@ -56,10 +61,11 @@ def accepted(
     others, and how many looks one search may take.
     """
     sights: list[Sight] = []
-    for place in sorted((transform_of_box(b, ratio) for b in boxes), key=size_px, reverse=True):
+    places = [(transform_of_box(box, ratio), box.score) for box in boxes]
+    for place, score in sorted(places, key=lambda found: size_px(found[0]), reverse=True):
         if not is_upright(place) or _is_taken(place, sights):
             continue
-        sight, _ = look_closely(finder, picture, place)
+        sight, _ = newcomer(finder, picture, place, score)
         if sight is not None and sight.share >= ENOUGH and not _is_taken(sight.transform, sights):
             sights.append(sight)
     return [oval_of(sight.landmarks) for sight in sights]

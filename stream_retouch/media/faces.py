@@ -16,7 +16,7 @@ from stream_retouch.media.frames import Picture, luma_full
 from stream_retouch.media.pose import apart, is_upright, overlap, size_px, transform_of_box
 from stream_retouch.media.reentry import SAME_HERE, Memory
 from stream_retouch.media.searching import SearchPlan, search_width
-from stream_retouch.media.sights import ACCEPTED, Sight, look_at, look_closely
+from stream_retouch.media.sights import ACCEPTED, Sight, look_at, look_closely, newcomer
 from stream_retouch.media.tracks import ENOUGH, WHOLE, Face, Track
 
 __all__ = ["Face", "FaceTracker"]
@@ -25,8 +25,11 @@ NOMINAL_S = 1 / 30
 """Time step assumed when pts repeat or run backwards."""
 LONGEST_S = 0.5
 """After a longer gap smoothing starts afresh."""
-LOOKS = 12
-"""Most looks of the landmarker that one search may take: four newcomers, three each."""
+LOOKS = 20
+"""Crops that the landmarker may be shown in one search before it ends: four to six a newcomer, one where
+nothing is."""
+SURE = 0.5
+"""Score from which a box is looked at before less sure ones, however small it is."""
 
 SAME_FACE = 0.35
 """Overlap (intersection over union of the ovals' boxes) from which two faces are one."""
@@ -208,7 +211,7 @@ class FaceTracker:
         sights: list[Sight] = []
         for track in self._memory.tracks():
             if not self._is_taken(track.transform, sights):
-                sight, _ = look_closely(self._finder, picture, track.transform)
+                sight = look_closely(self._finder, picture, track.transform)
                 if sight is not None and not self._is_taken(sight.transform, sights):
                     sights.append(sight)
         self._admit(sights)
@@ -217,20 +220,26 @@ class FaceTracker:
         self._plan.searched()
         luma = luma_full(picture, search_width(picture.width, picture.height))
         ratio = picture.width / luma.shape[1]
-        places = [
-            transform_of_box(box, ratio)
+        found = [
+            (transform_of_box(box, ratio), box.score)
             for box in self._finder.find(luma)
             if math.isfinite(box.x0 + box.y0 + box.x1 + box.y1 + box.roll)
         ]
-        self._verify(places)
+        self._verify([place for place, _ in found])
         sights: list[Sight] = []
         looks = LOOKS
-        for place in sorted(places, key=size_px, reverse=True):
+        # the sure ones by size, since the largest are wanted; then those that may be faces
+        order = [
+            (size_px(place) if score >= SURE else score - 1, i)
+            for i, (place, score) in enumerate(found)
+        ]
+        for _, i in sorted(order, reverse=True):
+            place, score = found[i]
             if looks <= 0 or len(sights) >= self._max_faces:
                 break
             if not is_upright(place) or self._is_taken(place, sights) or not self._fits(place):
                 continue
-            sight, taken = look_closely(self._finder, picture, place)
+            sight, taken = newcomer(self._finder, picture, place, score)
             looks -= taken
             if sight is not None and not self._is_taken(sight.transform, sights):
                 sights.append(sight)

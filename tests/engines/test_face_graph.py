@@ -28,13 +28,17 @@ def shaken(net: nn.Module) -> nn.Module:
     return net.eval()
 
 
-def run(model: ov.Model, luma: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> list[torch.Tensor]:
+def run(
+    model: ov.Model, luma: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+) -> list[torch.Tensor]:
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     found = ov.Core().compile_model(model, "CPU", settings)([luma])
     return [torch.from_numpy(np.array(value)) for value in found.values()]
 
 
-def stored(net: nn.Module, path: Path) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+def stored(
+    net: nn.Module, path: Path
+) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     save_file(folded(net), path)
     return read_weights(path)
 

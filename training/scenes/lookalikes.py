@@ -160,9 +160,7 @@ def avatar(rng: np.random.Generator, canvas: Canvas) -> None:
     brush.done()
 
 
-def without_face(
-    rng: np.random.Generator, portrait: Portrait, size: float
-) -> tuple[Level, bool]:
+def without_face(rng: np.random.Generator, portrait: Portrait, size: float) -> tuple[Level, bool]:
     """A portrait with the face blanked, or with its parts in the wrong places; and whether it is the latter."""
     level = portrait.level(size)
     picture = level.picture.copy()

@@ -52,8 +52,9 @@ class Scene:
     faces: list[SceneFace]
     """Back to front; whoever is wholly covered or outside is left out."""
     conditions: frozenset[str]
-    """Of ``webcam``, ``gallery``, ``crowd``, ``empty`` (and ``face_parts``: parts of a face in wrong places), ``dim``, ``bright``, ``warm``, ``cold``, ``backlit``,
-    ``screen``, ``sidelight``, ``noise``, ``defocus``, ``motion_blur``, ``upscaled``, ``compressed``."""
+    """Of ``webcam``, ``gallery``, ``crowd``, ``empty`` (and ``face_parts``: parts of a face in wrong places),
+    ``dim``, ``bright``, ``warm``, ``cold``, ``backlit``, ``screen``, ``sidelight``, ``noise``, ``defocus``,
+    ``motion_blur``, ``upscaled``, ``compressed``."""
 
 
 def upright_oval(points: NDArray[np.floating], roll: float) -> tuple[Floats, Floats]:
