@@ -25,7 +25,7 @@ BACK = 0.6
 """Presence from which a hidden face is there again."""
 ACCEPTED = 0.8
 """Presence from which a face that is remembered is surely seen."""
-TRUSTED = 3.7
+TRUSTED = 4.0
 """Log odds of both networks together from which a newcomer is a face. Set on scenes of persons who were trained on
 and on frames without faces: the lowest that let through fewer than one such frame in a thousand."""
 _PROMISING = 0.2
