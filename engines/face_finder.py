@@ -111,12 +111,12 @@ class NetFinder:
     def landmarks(self, crops: NDArray[np.uint8]) -> CropLandmarks:
         """Landmarks, presence and visibility in loose crops, about 1 ms a crop; see `FaceFinder.landmarks`."""
         count = len(LANDMARKS)
-        raw = np.full((len(crops), 3 * count + 1), 10.0, np.float32)
+        raw = np.empty((len(crops), 3 * count + 1), np.float32)
         for i, crop in enumerate(crops):
             found = self._landmarker.infer(
                 [crop[None, None]], share_inputs=True, share_outputs=True
             )
-            raw[i, : found[0].shape[1]] = found[0][0]
+            raw[i] = found[0][0]
         half = (LANDMARK_CROP_SIZE - 1) / 2
         points = raw[:, : 2 * count].reshape(-1, count, 2) * (half + 0.5) + half
         sure = (1 / (1 + np.exp(-np.clip(raw[:, 2 * count :], -30, 30)))).astype(np.float32)
@@ -130,7 +130,7 @@ def _box(x: float, y: float, size: float, roll: float, score: float) -> FaceBox:
 
 def _landmark_model(path: Path) -> ov.Model:
     model = _built(path, lambda weights: landmark_graph(weights, LANDMARK_CROP_SIZE))
-    if model.output().shape[1] not in (2 * len(LANDMARKS) + 1, 3 * len(LANDMARKS) + 1):
+    if list(model.output().shape) != [1, 3 * len(LANDMARKS) + 1]:
         raise WeightsError(str(path), "made for other landmarks")
     return model
 
