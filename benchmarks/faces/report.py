@@ -172,7 +172,7 @@ def write(
     slug = re.sub(r"[^a-z0-9]+", "-", hardware().lower()).strip("-")
     path = (out or RESULTS) / f"faces_{slug}_{date.today()}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = path.with_suffix(".png")
+    picture = path.with_suffix(".jpg")
     parts = [f"# Faces, {date.today()}", f"`{command}` on {hardware()}", tables(found)]
     if sheet.write(picture, missed, false):
         parts += [

@@ -241,5 +241,5 @@ def test_the_result_file_shows_the_worst_cases_first(tmp_path: Path) -> None:
     path = report.write(tmp_path, "python -m benchmarks.faces", FOUND, missed, [])
     text = path.read_text()
     assert json.loads(text.split("```json\n")[1].split("```")[0]) == FOUND
-    assert path.with_suffix(".png").name in text and path.with_suffix(".png").is_file()
+    assert path.with_suffix(".jpg").name in text and path.with_suffix(".jpg").is_file()
     assert not sheet.write(tmp_path / "none.png", [], [])
