@@ -145,8 +145,7 @@ def _upsampled(coarse: Floats) -> Plane:
     height, width = GRID.shape[:2]
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     where = (np.stack([x, y], axis=-1) / _COARSE).astype(np.float32)
-    nothing = np.empty(0, np.float32)  # the second map: `where` holds both
     fine = cv2.remap(
-        coarse.astype(np.float32), where, nothing, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        coarse.astype(np.float32), where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(cv2.GaussianBlur(fine, (0, 0), _COARSE / 2), np.float32)

@@ -30,7 +30,6 @@ _DEPTH_STEPS = 64
 """A pixel, for sorting."""
 _REFINEMENTS, _RELAXATION = 6, 0.6
 _PIXELS, _FIRST = PIXELS.astype(np.float32), GRID[0, 0].astype(np.float32)
-_NOTHING = np.empty(0, np.float32)  # cv2.remap's second map, where the first holds both
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def _seen(shown: Floats, depth: Floats, solid: Bools, turn: Turn) -> tuple[Plane
     field, border = shown.astype(np.float32), cv2.BORDER_REPLICATE
     for _ in range(_REFINEMENTS):
         where = (places - _FIRST) * np.float32(1 / STEP)
-        lies = cv2.remap(field, where, _NOTHING, cv2.INTER_LINEAR, borderMode=border)
+        lies = cv2.remap(field, where, None, cv2.INTER_LINEAR, borderMode=border)
         places = places + np.clip((_PIXELS - lies) @ step, -2, 2)
     return places, np.asarray(filled[..., 2], np.float32), closed
 
@@ -152,9 +151,9 @@ def _picture(
         where = expression.backward(where)
     placed = where.reshape(SIZE, SIZE, 2).astype(np.float32)
     border = cv2.BORDER_REFLECT
-    head = cv2.remap(source.luma, placed, _NOTHING, cv2.INTER_LINEAR, borderMode=border)
+    head = cv2.remap(source.luma, placed, None, cv2.INTER_LINEAR, borderMode=border)
     behind = (_apply(to_head, PIXELS) + source.centre[:2]).astype(np.float32)
-    back = cv2.remap(source.background, behind, _NOTHING, cv2.INTER_LINEAR, borderMode=border)
+    back = cv2.remap(source.background, behind, None, cv2.INTER_LINEAR, borderMode=border)
     alpha = cv2.GaussianBlur(covered.astype(np.float32), (3, 3), 0)
     luma = head * alpha + back * (1 - alpha)
     inside = np.isfinite(depths) & covered
@@ -181,7 +180,7 @@ def _at(field: Floats, places: NDArray[np.floating]) -> Floats:
     where = ((places - GRID[0, 0]) / STEP).astype(np.float32)
     where = where.reshape(-1, 1, 2) if where.ndim == 2 else where
     values = cv2.remap(
-        field.astype(np.float32), where, _NOTHING, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        field.astype(np.float32), where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(values[:, 0] if places.ndim == 2 else values, np.float64)
 

@@ -81,9 +81,8 @@ def set_person(
         return cast
     source = level or portrait.level(pose.size)
     where = _where(turned.shift, to_frame, source, pose.mirrored, (x0, y0, x1, y1))
-    nothing = np.empty(0, np.float32)
     patch = np.asarray(
-        cv2.remap(source.picture, where, nothing, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE),
+        cv2.remap(source.picture, where, None, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE),
         np.uint8,
     )
     if relight is not None:
@@ -92,7 +91,7 @@ def set_person(
         alpha = np.full(patch.shape[:2], 255, np.uint8)
     else:
         alpha = np.asarray(
-            cv2.remap(source.matte, where, nothing, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE),
+            cv2.remap(source.matte, where, None, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE),
             np.uint8,
         )
     canvas.blend(patch, alpha, x0, y0)
