@@ -106,7 +106,7 @@ def as_text(checks: Sequence[Check]) -> str:
         if check.group != group:
             group = check.group
             lines.append(f"{group}:")
-        lines.append(f"  {marks[check.state]:<8}{check.name:<24}{check.found}".rstrip())
+        lines.append(f"  {marks[check.state]:<8}{check.name:<28}{check.found}".rstrip())
         if check.remedy and check.state != "ok":
             lines.append(f"{'':10}{'':24}→ {check.remedy}")
     lines.append("")
