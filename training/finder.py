@@ -8,7 +8,6 @@ own, never trained on. The last line is JSON.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import math
 import time
@@ -20,13 +19,14 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 from engines.finder_cells import faces_of
 from engines.finder_net import FinderNet
-from engines.folding import folded, renormalise, unfold
+from engines.folding import renormalise, unfold
 from stream_retouch.media.regions import CANONICAL_OVAL, alignment
+from training.face_weights import save
 from training.finder_targets import FinderLoss, Truth, targets
 from training.scenes.compose import Composer
 from training.scenes.portraits import Portrait, load
@@ -46,6 +46,8 @@ ALIKE = 1.8
 
 _OVAL_MIDDLE = (CANONICAL_OVAL[0] + CANONICAL_OVAL[1]) / 2
 _OVAL_SIZE = float(np.sqrt(np.prod(CANONICAL_OVAL[1] - CANONICAL_OVAL[0])))
+
+TRAINED_ON = "scenes composed from the London, Canada and Congress portrait sets (training.scenes)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ def finish(net: nn.Module, held: Sequence[Portrait], config: Config, step: int) 
     """Measures and saves the net as it is now."""
     net.eval()
     figures = evaluate(net, held, config.evaluate_scenes) | {"steps": float(step)}
-    save(net, config.out, figures)
+    save(net, config.out, "finder", TRAINED_ON, figures)
     print(json.dumps(figures), flush=True)
     return figures
 
@@ -222,28 +224,6 @@ def evaluate(net: nn.Module, held: Sequence[Portrait], scenes: int) -> dict[str,
 def _faces(net: nn.Module, scene: Scene) -> np.ndarray[Any, Any]:
     luma = torch.from_numpy(scene.picture.reshape(1, 1, ROWS, COLUMNS)).float()
     return faces_of([level[0].numpy() for level in net(luma)])
-
-
-def save(net: nn.Module, out: Path, figures: dict[str, float]) -> None:
-    """Writes the folded weights and the JSON beside them."""
-    out.mkdir(parents=True, exist_ok=True)
-    weights = folded(net)
-    save_file(weights, out / "finder.safetensors")
-    about = {
-        "model": "engines.finder_net:FinderNet, batch norms folded, fp16",
-        "parameters": sum(w.size for w in weights.values()),
-        "trained_on": "scenes composed from the London, Canada and Congress portrait sets "
-        "(training.scenes); the persons of training.splits.HELDOUT_PERSONS held out",
-        "attribution": [
-            "DeBruine, L. & Jones, B. (2017). Face Research Lab London Set. CC BY 4.0",
-            "DeBruine, L. & Jones, B. (2017). Young Adult White Faces with Manipulated Versions. "
-            "CC BY 4.0",
-            "Official portraits of the U.S. Congress, public domain in the U.S.",
-        ],
-        "date": datetime.date.today().isoformat(),
-        "figures": figures,
-    }
-    (out / "finder.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -11,7 +11,6 @@ on. The last line is JSON.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import math
 import time
@@ -22,13 +21,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-from engines.folding import folded, renormalise
+from engines.folding import renormalise
 from engines.landmark_net import LandmarkNet
 from stream_retouch.media.loose_crop import LOOSE_POINTS
 from training.face_relief import Source, load_source
+from training.face_weights import save
 from training.landmark_figures import CROP_EYES_PX, EYES, Examination, stacked
 from training.landmark_samples import Sample, Sampler
 from training.scene_crops import SceneCrops
@@ -41,6 +41,10 @@ PRECISE = 0.04
 Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 """(B, 1, H, W) luma as float, (B, K, 2) points, (B,) presence, (B, K) visibility; the second half
 shows the first half's crops again; (B/2,) whether through the same camera."""
+
+TRAINED_ON = (
+    "stills of the London, Canada and Congress portrait sets, labelled with MediaPipe landmarks"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,31 +228,9 @@ def finish(net: nn.Module, examination: Examination, config: Config, step: int) 
     assert isinstance(net, LandmarkNet)
     net.eval()
     figures = examination.of(net) | {"steps": float(step)}
-    save(net, config.out, figures)
+    save(net, config.out, "landmarks", TRAINED_ON, figures)
     print(json.dumps(figures), flush=True)
     return figures
-
-
-def save(net: LandmarkNet, out: Path, figures: dict[str, float]) -> None:
-    """Writes the folded weights and the JSON beside them."""
-    out.mkdir(parents=True, exist_ok=True)
-    weights = folded(net)
-    save_file(weights, out / "landmarks.safetensors")
-    about = {
-        "model": "engines.landmark_net:LandmarkNet, batch norms folded, fp16",
-        "parameters": sum(w.size for w in weights.values()),
-        "trained_on": "stills of the London, Canada and Congress portrait sets, labelled with "
-        "MediaPipe landmarks; the persons of training.splits.HELDOUT_PERSONS held out",
-        "attribution": [
-            "DeBruine, L. & Jones, B. (2017). Face Research Lab London Set. CC BY 4.0",
-            "DeBruine, L. & Jones, B. (2017). Young Adult White Faces with Manipulated Versions. "
-            "CC BY 4.0",
-            "Official portraits of the U.S. Congress, public domain in the U.S.",
-        ],
-        "date": datetime.date.today().isoformat(),
-        "figures": figures,
-    }
-    (out / "landmarks.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> None:

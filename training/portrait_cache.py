@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from stream_retouch.engine import CROP_SIZE, LANDMARKS
 from stream_retouch.errors import MediaError
 from stream_retouch.media.regions import alignment
 from training.imperfections.anatomy import skin_of
+from training.progress import progress
 from training.real_marks import may_be_real
 from training.splits import Portrait, portraits
 
@@ -88,7 +88,7 @@ def build(shared: Path, cache_dir: Path, size: int = _SIZE, limit: int | None = 
         rgb[i], points[i] = square, mesh
         skin[i] = _bytes(where)
         real[i] = _bytes(may_be_real(square, where))
-        _progress(i + 1, count)
+        progress("portraits", i + 1, count)
     for array in (rgb, skin, real, points):
         array.flush()
     # The index goes last: a cache that was interrupted has none.
@@ -191,12 +191,6 @@ def _record(person: Portrait) -> dict[str, str | float]:
         "ethnicity": person.ethnicity,
         "weight": person.weight,
     }
-
-
-def _progress(done: int, count: int) -> None:
-    bar = "#" * (30 * done // count)
-    end = "\n" if done == count else ""
-    print(f"\rportraits [{bar:<30}] {done}/{count}", end=end, file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

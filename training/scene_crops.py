@@ -7,7 +7,6 @@ who are not held out. A box on a face gives a crop with its landmarks, a box on 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from stream_retouch.media.frames import Picture
 from stream_retouch.media.loose_crop import LOOSE_TO_CROP, loose_crop
 from stream_retouch.media.pose import apart, is_upright, size_px, transform_of_box
 from stream_retouch.media.regions import MIRROR, alignment, into_crop
+from training.progress import progress
 from training.scenes.compose import Composer
 from training.scenes.portraits import Portrait, load
 from training.scenes.scene import Scene, SceneFace
@@ -171,13 +171,8 @@ def mine(portraits: Sequence[Portrait], finder: Finder, scenes: int, seed: int) 
         composer = composers[i % len(composers)]
         miner.look(composer.scene())
         miner.look(composer.empty())
-        _progress(i + 1, scenes)
+        progress("scenes", i + 1, scenes)
     return miner.crops()
-
-
-def _progress(done: int, count: int) -> None:
-    bar, end = "#" * (30 * done // count), "\n" if done == count else ""
-    print(f"\rscenes [{bar:<30}] {done}/{count}", end=end, file=sys.stderr, flush=True)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -48,10 +48,6 @@ class Memory:
         """The remembered faces, the one that left last first."""
         return [lost.track for lost in self._lost]
 
-    def clear(self) -> None:
-        """Forgets them all."""
-        self._lost = []
-
     def add(self, track: Track) -> None:
         """Remembers a face that is not shown any more."""
         self._lost = [_Lost(track, cut=False), *self._lost][:MOST]

@@ -332,9 +332,8 @@ class Session:
         except Exception as error:  # the face keeps the default
             logger.error("%s: a face was not prepared: %s", self.label, type(error).__name__)
             return
-        if (
-            conditioning is None
-        ):  # it is hidden for a moment; unless it leaves, it is asked for again
+        if conditioning is None:
+            # it is hidden for a moment; unless it leaves, it is asked for again
             self._loop.call_later(AWAY_S, self._ask_again, face_id)
             return
         # The look may have changed meanwhile: a newer plan starts over with every face.
