@@ -1,4 +1,4 @@
-"""How long an engine needs for one crop, beside eager: ``python -m benchmarks.fps --engine openvino``.
+"""How long an engine needs for one crop, beside eager: ``python -m benchmarks.fps --engine openvino --size 256``.
 
 The number: milliseconds from the arguments of ``RetouchEngine.retouch`` to its edit layer, one crop a call, one call at
 a time, as one user's frames arrive. Finding the face, taking the crop, pasting and coding come on top
@@ -31,8 +31,8 @@ from engines.conditioner import LanguageConditioner
 from engines.eager import EagerEngine
 from engines.openvino import OpenVINOEngine
 from engines.parity import CROPS, Samples, answers, compare, samples
-from engines.weights_file import weights_hash
-from stream_retouch.engine import RetouchEngine
+from engines.weights_file import SIZE_HELP, chosen, weights_hash
+from stream_retouch.engine import CROP_SIZE, CROP_SIZES, RetouchEngine
 from stream_retouch.errors import StreamRetouchError
 
 WARM_UP = 10
@@ -80,7 +80,7 @@ def measure(
     """Everything the table and the JSON line tell."""
     _tell("loading eager and the conditioner")
     eager = EagerEngine.load(weights, threads)
-    given = samples(LanguageConditioner.load(weights, threads), crops)
+    given = samples(LanguageConditioner.load(weights, threads), crops, eager.crop_size)
     _tell(f"loading {name}")
     engine: RetouchEngine
     if name == "openvino":
@@ -94,6 +94,7 @@ def measure(
     slow = timings_ms(eager, given, max(1, min(frames, 50)))
     return {
         "engine": name,
+        "size": eager.crop_size,
         "ms": percentiles(taken),
         "images_per_s": round(1e3 / float(np.median(taken)), 1),
         "eager_ms": percentiles(slow),
@@ -120,7 +121,8 @@ def table(found: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     lines += [
         "",
-        f"{found['images_per_s']} images/s, {found['threads']} thread(s), {found['frames']} crops; "
+        f"S = {found['size']}: {found['images_per_s']} images/s, {found['threads']} thread(s), "
+        f"{found['frames']} crops; "
         f"parity {found['parity_psnr_db']:.1f} dB, edit to error {found['edit_snr_db']:.1f} dB, "
         f"mask IoU {found['mask_iou']:.4f}, worst pixel {found['worst_pixel']}; "
         f"peak memory {found['peak_mb']:.0f} MB",
@@ -137,6 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--engine", choices=("openvino", "eager"), default="openvino")
     parser.add_argument("--frames", type=int, default=200, help="calls that count (default 200)")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--size", type=int, choices=CROP_SIZES, help=SIZE_HELP)
     parser.add_argument("--weights", type=Path, help="weights file (default: those that ship)")
     parser.add_argument("--cache", type=Path, help="folder of built engines")
     parser.add_argument("--crops", type=Path, default=CROPS, help="crops to run on")
@@ -145,16 +148,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.frames < 1:
         parser.error("--frames must be at least 1")
     try:
-        found = measure(
-            args.engine, args.weights, args.threads, args.frames, args.cache, args.crops
-        )
+        weights = chosen(args.weights, args.size)
+        found = measure(args.engine, weights, args.threads, args.frames, args.cache, args.crops)
     except StreamRetouchError as problem:
         print(f"benchmarks.fps: {problem}", file=sys.stderr)
         return 1
     line = json.dumps(found)
     if args.out:
-        command = f"python -m benchmarks.fps --engine {args.engine} --frames {args.frames}"
-        _tell(f"wrote {_write(found, f'{command} --threads {args.threads}', line)}")
+        command = f"python -m benchmarks.fps --engine {args.engine} --size {found['size']}"
+        counts = f"--frames {args.frames} --threads {args.threads}"
+        _tell(f"wrote {_write(found, f'{command} {counts}', line)}")
     print(table(found))
     print(line)
     return 0
@@ -163,7 +166,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _write(found: dict[str, Any], command: str, line: str) -> Path:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     cpu = re.sub(r"[^a-z0-9]+", "-", found["cpu"].lower()).strip("-")
-    path = RESULTS / f"fps_{cpu}_{today}.md"
+    what = "fps" if found["size"] == CROP_SIZE else f"fps-{found['size']}"
+    path = RESULTS / f"{what}_{cpu}_{today}.md"
     path.parent.mkdir(exist_ok=True)
     text = f"# One crop through the {found['engine']} engine, {today}\n\n`{command}`\n\n"
     path.write_text(f"{text}{table(found)}\n\n```json\n{line}\n```\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from training.splits import Portrait, portraits
 
 FROZEN = Path(__file__).parent / "heldout.json"
 KINDS_A_FACE = 5
+_FROZEN_SEED = 20261120
 _TOLERANCE = 0.03
 """How far a fingerprint may lie off, as a share: other versions of numpy and OpenCV round differently."""
 
@@ -62,6 +63,11 @@ class Scene:
     """For each painted kind its coverage (H, W), 0..1."""
     skin: NDArray[np.float32]
     """(H, W) 0..1."""
+    box: tuple[int, int, int]
+    """First column, first row and side of the face's square, where the marks are painted."""
+    regions: NDArray[np.float32]
+    """(12, 32, 32) region maps over that square."""
+    seed: int
 
 
 def frozen() -> dict[str, object]:
@@ -91,8 +97,8 @@ def scenes(shared: Path) -> Iterator[Scene]:
             )
         plan = plan_from_json(row["plan"])
         kinds = tuple(Category(k) for k in row["kinds"])
-        scene = _paint(people[row["file"]], kinds, plan, int(row["seed"]), row["name"])
-        for key, value in _fingerprint(scene).items():
+        scene = paint(people[row["file"]], kinds, plan, int(row["seed"]), row["name"])
+        for key, value in fingerprint(scene).items():
             if abs(value - row["fingerprint"][key]) > _TOLERANCE * max(
                 row["fingerprint"][key], 0.2
             ):
@@ -104,15 +110,15 @@ def scenes(shared: Path) -> Iterator[Scene]:
         yield scene
 
 
-def _paint(
+def paint(
     portrait: Portrait, kinds: tuple[Category, ...], plan: InstructionPlan, seed: int, name: str
 ) -> Scene:
     """Paints on the native pixels: a square around the face, neither scaled nor turned."""
     bgr = cv2.imread(str(portrait.file), cv2.IMREAD_COLOR)
     if bgr is None:
         raise MediaError(str(portrait.file), "no readable picture; copy the portraits again")
-    clean = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    box = _square(portrait, clean.shape[:2])
+    clean = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    box = square(portrait, clean.shape[:2])
     x0, y0, side = box
     inside = (slice(y0, y0 + side), slice(x0, x0 + side))
     points = portrait.landmarks - np.array((x0, y0), np.float32)
@@ -135,10 +141,23 @@ def _paint(
         np.maximum(patch, mark.mask, out=patch)
     whole_skin = np.zeros(clean.shape[:2], np.float32)
     whole_skin[inside] = skin
-    return Scene(name, portrait, kinds, plan, clean, pictures[0], pictures[1], by_kind, whole_skin)
+    return Scene(
+        name,
+        portrait,
+        kinds,
+        plan,
+        clean,
+        pictures[0],
+        pictures[1],
+        by_kind,
+        whole_skin,
+        box,
+        regions,
+        seed,
+    )
 
 
-def _square(portrait: Portrait, shape: tuple[int, int]) -> tuple[int, int, int]:
+def square(portrait: Portrait, shape: tuple[int, int]) -> tuple[int, int, int]:
     """First column, first row and side of the canonical crop's square, cut to the picture."""
     transform = alignment(portrait.landmarks[list(LANDMARKS)])
     middle = transform[:, :2] @ np.full(2, (CROP_SIZE - 1) / 2) + transform[:, 2]
@@ -149,7 +168,7 @@ def _square(portrait: Portrait, shape: tuple[int, int]) -> tuple[int, int, int]:
     return x0, y0, side
 
 
-def _fingerprint(scene: Scene) -> dict[str, float]:
+def fingerprint(scene: Scene) -> dict[str, float]:
     source, target = scene.source.astype(np.float32), scene.target.astype(np.float32)
     return {
         "painted": round(float(np.abs(source - scene.clean).mean()), 4),
@@ -157,15 +176,14 @@ def _fingerprint(scene: Scene) -> dict[str, float]:
     }
 
 
-def freeze(shared: Path) -> None:
-    """Draws and writes the set; refuses to do so twice."""
-    if FROZEN.exists():
-        raise MediaError(str(FROZEN), "the held-out set is frozen; it is not written again")
-    people = portraits(shared, heldout=True)
-    rng = np.random.default_rng(20261120)
+def draw(people: Sequence[Portrait], seed: int) -> Iterator[Scene]:
+    """Two scenes of every portrait, painted: all blemishes are to go, then a random plan.
+
+    Kinds come from a shuffled deck, so that each comes about as often as any other.
+    """
+    rng = np.random.default_rng(seed)
     deck: list[Category] = []
-    rows = []
-    for number, portrait in enumerate(people):
+    for portrait in people:
         for turn, everything in enumerate((True, False)):
             while len(set(deck)) < KINDS_A_FACE:
                 deck += [CATEGORIES[i] for i in rng.permutation(len(CATEGORIES))]
@@ -177,13 +195,26 @@ def freeze(shared: Path) -> None:
                 plan = InstructionPlan()
                 while not plan.edits or plan.edits[0].category == BLEMISHES:
                     plan = random_plan(rng, kinds)
-            seed = int(rng.integers(2**31))
-            name = f"{portrait.file.stem}-{turn}"
-            scene = _paint(portrait, kinds, plan, seed, name)
-            row = {"name": name, "file": portrait.file.name, "person": portrait.person_id}
-            row |= {"seed": seed, "kinds": [k.value for k in kinds], "plan": plan_to_json(plan)}
-            rows.append(row | {"fingerprint": _fingerprint(scene)})
-        print(f"\rpainting {number + 1}/{len(people)}", end="", flush=True)
+            own = int(rng.integers(2**31))
+            yield paint(portrait, kinds, plan, own, f"{portrait.file.stem}-{turn}")
+
+
+def freeze(shared: Path) -> None:
+    """Draws and writes the set; refuses to do so twice."""
+    if FROZEN.exists():
+        raise MediaError(str(FROZEN), "the held-out set is frozen; it is not written again")
+    people = portraits(shared, heldout=True)
+    rows = []
+    for number, scene in enumerate(draw(people, _FROZEN_SEED)):
+        portrait = scene.portrait
+        row: dict[str, object] = {"name": scene.name, "file": portrait.file.name}
+        row |= {
+            "person": portrait.person_id,
+            "seed": scene.seed,
+            "kinds": [k.value for k in scene.kinds],
+        }
+        rows.append(row | {"plan": plan_to_json(scene.plan), "fingerprint": fingerprint(scene)})
+        print(f"\rpainting {number + 1}/{2 * len(people)}", end="", flush=True)
     persons = sorted({p.person_id for p in people})
     text = json.dumps({"version": 1, "persons": persons, "scenes": rows}, indent=1)
     FROZEN.write_text(text + "\n")

@@ -27,7 +27,7 @@ class SlowEngine:
 
     def __init__(self, engine: Any, delay_s: float) -> None:
         self._engine, self._delay_s = engine, delay_s
-        self.name = engine.name
+        self.name, self.crop_size = engine.name, engine.crop_size
 
     def retouch(self, *asked: Any) -> Any:
         """The engine's answer, later than it has it."""

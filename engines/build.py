@@ -1,6 +1,6 @@
 """Builds an engine, compares it with eager, and only then stores it.
 
-    python -m engines.build --engine openvino --precision auto
+    python -m engines.build --engine openvino --size 256 --precision auto
 
 With precision auto, bf16 is tried where the CPU computes it natively, and f32 where eager does not agree with that.
 """
@@ -24,13 +24,14 @@ from engines import openvino as openvino_engine
 from engines.built import BuiltEngine, file_names, store
 from engines.conditioner import LanguageConditioner
 from engines.eager import EagerEngine
-from engines.feed import INPUTS, OUTPUTS
+from engines.feed import inputs, outputs
 from engines.manifest import EngineIdentity, EngineManifest, Parity
 from engines.parity import CROPS, Bounds, Samples, answers, compare, require, samples
 from engines.retouchgpt import checkpoint
 from engines.retouchgpt.model import RetouchGPT
 from engines.retouchgpt.serving import ServingModel
-from stream_retouch.engine import EditLayer, RetouchEngine
+from engines.weights_file import SIZE_HELP, chosen
+from stream_retouch.engine import CROP_SIZES, EditLayer, RetouchEngine
 from stream_retouch.errors import EngineError, ParityError, StreamRetouchError
 
 Tell = Callable[[str], None]
@@ -63,7 +64,7 @@ def build_openvino(
     tell("exporting the network")
     xml, numbers = exported(model)
     tell("running eager on the parity crops")
-    given = samples(LanguageConditioner(model), crops)
+    given = samples(LanguageConditioner(model), crops, model.config.crop_size)
     truth = answers(EagerEngine(model), given)
     precision, parity = accepted((xml, numbers), identity, given, truth, tell, bounds)
     manifest = EngineManifest(
@@ -130,17 +131,18 @@ def accept(
 
 def exported(model: RetouchGPT) -> tuple[bytes, bytes]:
     """The per-frame network for one crop as OpenVINO IR: the graph's XML and its numbers, fp32."""
+    taken, given = inputs(model.config.crop_size), outputs(model.config.crop_size)
     example = tuple(
         torch.zeros(shape, dtype=torch.uint8 if name == "crops" else torch.float32)
-        for name, shape in INPUTS.items()
+        for name, shape in taken.items()
     )
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporters about themselves
         program = torch.export.export(ServingModel(model).eval(), example)
         graph: Any = ov.convert_model(program)
     # without this OpenVINO keeps every size open, and runs half as fast
-    graph.reshape({i: list(shape) for i, shape in enumerate(INPUTS.values())})
-    for port, name in zip((*graph.inputs, *graph.outputs), (*INPUTS, *OUTPUTS), strict=True):
+    graph.reshape({i: list(shape) for i, shape in enumerate(taken.values())})
+    for port, name in zip((*graph.inputs, *graph.outputs), (*taken, *given), strict=True):
         port.tensor.set_names({name})
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder) / "engine.xml"
@@ -156,11 +158,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--engine", choices=("openvino", "eager"), default="openvino")
     parser.add_argument("--precision", choices=("auto", "bf16", "f32"), default="auto")
     parser.add_argument("--weights", type=Path, help="weights file (default: those that ship)")
+    parser.add_argument("--size", type=int, choices=CROP_SIZES, help=SIZE_HELP)
     parser.add_argument(
         "--out", type=Path, help="folder to store it in (default ~/.cache/stream_retouch)"
     )
     args = parser.parse_args(argv)
     try:
+        args.weights = chosen(args.weights, args.size)
         if args.engine == "eager":
             EagerEngine.load(args.weights).close()
             print("eager runs the weights as they are: they are whole, nothing is to be built")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_retouch.engine import CROP_SIZE, REQUEST_SIZE, Conditioning
+from stream_retouch.engine import REQUEST_SIZE, Conditioning
 from stream_retouch.errors import EngineError
 from stream_retouch.language.plan import InstructionPlan, amounts
 
@@ -29,7 +29,7 @@ class LanguageConditioner:
     """
 
     def __init__(self, model: RetouchGPT) -> None:
-        self._model = model.eval()
+        self._model, self._crop_size = model.eval(), model.config.crop_size
         self._turn = threading.Lock()
 
     @classmethod
@@ -50,7 +50,8 @@ class LanguageConditioner:
         torch.set_num_threads(threads)
         conditioner = cls(checkpoint.load(weights))
         # torch sets up kernels and memory on the first run; let no user wait for that
-        conditioner.prepare(InstructionPlan(), np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8))
+        side = conditioner._crop_size
+        conditioner.prepare(InstructionPlan(), np.zeros((side, side, 3), np.uint8))
         return conditioner
 
     def prepare(self, plan: InstructionPlan, key_crop: NDArray[np.uint8] | None) -> Conditioning:
@@ -63,11 +64,10 @@ class LanguageConditioner:
 
         from engines.retouchgpt.canonical import tokens
 
-        crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8) if key_crop is None else key_crop
-        if crop.shape != (CROP_SIZE, CROP_SIZE, 3) or crop.dtype != np.uint8:
-            raise EngineError(
-                f"the key crop is {crop.shape} {crop.dtype}; pass ({CROP_SIZE}, {CROP_SIZE}, 3) uint8"
-            )
+        shape = (self._crop_size, self._crop_size, 3)
+        crop = np.zeros(shape, np.uint8) if key_crop is None else key_crop
+        if crop.shape != shape or crop.dtype != np.uint8:
+            raise EngineError(f"the key crop is {crop.shape} {crop.dtype}; pass {shape} uint8")
         table = amounts(plan)
         words = torch.tensor([tokens(plan, self._model.config.max_words)])
         picture = torch.tensor(crop).permute(2, 0, 1)[None].float() / 255

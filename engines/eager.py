@@ -24,6 +24,7 @@ class EagerEngine:
     name = "eager"
 
     def __init__(self, model: RetouchGPT) -> None:
+        self.crop_size = model.config.crop_size
         self._serving: ServingModel | None = ServingModel(model).eval()
 
     @classmethod
@@ -52,7 +53,7 @@ class EagerEngine:
         """
         if self._serving is None:
             raise EngineError("the engine is closed; load it again")
-        batch = feed(crops, requests, conditionings)
+        batch = feed(crops, requests, conditionings, self.crop_size)
         with torch.inference_mode():
             # copies: torch warns of arrays that it may not write to
             codes, mask, skin_luma = self._serving(*(torch.tensor(a) for a in batch.arrays()))

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from stream_retouch.engine import (
     BLOCK_WIDTH,
     BLOCKS,
-    CROP_SIZE,
-    LAYER_SIZE,
     REQUEST_CHANNELS,
     REQUEST_SIZE,
     TEXT_WIDTH,
@@ -21,21 +19,30 @@ from stream_retouch.engine import (
 )
 from stream_retouch.errors import EngineError
 
-INPUTS: dict[str, tuple[int, ...]] = {
-    "crops": (1, CROP_SIZE, CROP_SIZE, 3),
-    "requests": (1, REQUEST_CHANNELS, REQUEST_SIZE, REQUEST_SIZE),
-    "f_txt": (1, TEXT_WIDTH),
-    "alpha": (1, BLOCKS, BLOCK_WIDTH),
-    "beta": (1, BLOCKS, BLOCK_WIDTH),
-    "gamma": (1, BLOCKS, BLOCK_WIDTH),
-}
-"""Inputs of the per-frame network for one crop, in their order; crops are uint8, the rest float32."""
-OUTPUTS: dict[str, tuple[int, ...]] = {
-    "codes": (1, 4, LAYER_SIZE, LAYER_SIZE),
-    "mask": (1, LAYER_SIZE, LAYER_SIZE),
-    "skin_luma": (1,),
-}
-"""Its outputs, in their order; codes and mask are uint8."""
+Shapes = dict[str, tuple[int, ...]]
+"""Shape of each array by its name, in their order."""
+
+
+def inputs(crop_size: int) -> Shapes:
+    """Inputs of a per-frame network for one crop; crops are uint8, the rest float32.
+
+    Args:
+        crop_size: of the network, as its configuration says.
+    """
+    return {
+        "crops": (1, crop_size, crop_size, 3),
+        "requests": (1, REQUEST_CHANNELS, REQUEST_SIZE, REQUEST_SIZE),
+        "f_txt": (1, TEXT_WIDTH),
+        "alpha": (1, BLOCKS, BLOCK_WIDTH),
+        "beta": (1, BLOCKS, BLOCK_WIDTH),
+        "gamma": (1, BLOCKS, BLOCK_WIDTH),
+    }
+
+
+def outputs(crop_size: int) -> Shapes:
+    """Its outputs; codes and mask are uint8."""
+    side = crop_size // 2
+    return {"codes": (1, 4, side, side), "mask": (1, side, side), "skin_luma": (1,)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +57,7 @@ class Feed:
     gamma: NDArray[np.float32]
 
     def arrays(self) -> list[NDArray[np.uint8] | NDArray[np.float32]]:
-        """The arrays in the order of INPUTS."""
+        """The arrays in the order of `inputs`."""
         return [self.crops, self.requests, self.f_txt, self.alpha, self.beta, self.gamma]
 
     def singles(self) -> Iterator[list[NDArray[np.uint8] | NDArray[np.float32]]]:
@@ -63,8 +70,13 @@ def feed(
     crops: NDArray[np.uint8],
     requests: NDArray[np.float32],
     conditionings: Sequence[Conditioning],
+    crop_size: int,
 ) -> Feed:
     """The arguments of `RetouchEngine.retouch`, checked and gathered.
+
+    Args:
+        crops, requests, conditionings: as the engine was handed them.
+        crop_size: of the network.
 
     Raises:
         EngineError: something has another shape, type or range than the seam says.
@@ -72,14 +84,15 @@ def feed(
     count = len(conditionings)
     if count == 0:
         raise EngineError("there is nothing to retouch; pass at least one crop")
-    _check("crops", crops, (count, *INPUTS["crops"][1:]), np.uint8)
-    _check("requests", requests, (count, *INPUTS["requests"][1:]), np.float32)
+    shapes = inputs(crop_size)
+    _check("crops", crops, (count, *shapes["crops"][1:]), np.uint8)
+    _check("requests", requests, (count, *shapes["requests"][1:]), np.float32)
     # written so that NaN fails too
     if not (requests.min() >= 0 and requests.max() <= 1):
         raise EngineError("requests hold values outside 0..1; pass amounts as request_map does")
     for name in ("f_txt", "alpha", "beta", "gamma"):
         for conditioning in conditionings:
-            _check(name, getattr(conditioning, name), INPUTS[name][1:], np.float32)
+            _check(name, getattr(conditioning, name), shapes[name][1:], np.float32)
     return Feed(
         np.ascontiguousarray(crops),
         np.ascontiguousarray(requests),

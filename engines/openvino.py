@@ -17,10 +17,10 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from engines.built import BuiltEngine, find, store
-from engines.feed import INPUTS, OUTPUTS, edit_layers, feed
+from engines.feed import edit_layers, feed, inputs, outputs
 from engines.manifest import EngineIdentity, code_hash
 from engines.weights_file import serving_config, weights_hash
-from stream_retouch.engine import Conditioning, EditLayer
+from stream_retouch.engine import CROP_SIZES, Conditioning, EditLayer
 from stream_retouch.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class OpenVINOEngine:
         try:
             core = ov.Core()
             model = core.read_model(xml, ov.Tensor(np.frombuffer(weights, np.uint8)))
-            _check(model)
+            self.crop_size = _crop_size(model)
             # compiled for one crop: a CPU gains nothing from batches
             self._request: Any = core.compile_model(model, "CPU", settings).create_infer_request()
         except RuntimeError as problem:
@@ -112,7 +112,7 @@ class OpenVINOEngine:
         if self._request is None:
             raise EngineError("the engine is closed; load it again")
         layers: list[EditLayer] = []
-        for arrays in feed(crops, requests, conditionings).singles():
+        for arrays in feed(crops, requests, conditionings, self.crop_size).singles():
             found = self._request.infer(arrays, share_inputs=True, share_outputs=True)
             # edit_layers copies: the next call writes into the same memory
             layers += edit_layers(found[0], found[1], found[2])
@@ -129,14 +129,14 @@ def identity(weights: Path | None, asked: AskedPrecision) -> EngineIdentity:
     Raises:
         WeightsError: the weights cannot be used.
     """
-    core = ov.Core()
+    core, config = ov.Core(), serving_config(weights)
     return EngineIdentity(
         engine=OpenVINOEngine.name,
         weights_sha256=weights_hash(weights),
         code_sha256=code_hash(),
-        config=serving_config(weights).as_dict(),
-        inputs={name: list(shape) for name, shape in INPUTS.items()},
-        outputs={name: list(shape) for name, shape in OUTPUTS.items()},
+        config=config.as_dict(),
+        inputs={name: list(shape) for name, shape in inputs(config.crop_size).items()},
+        outputs={name: list(shape) for name, shape in outputs(config.crop_size).items()},
         asked_precision=asked,
         runtime=f"openvino {ov.__version__}",
         cpu=str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip(),
@@ -159,13 +159,15 @@ def _build(weights: Path | None, wanted: EngineIdentity) -> BuiltEngine:
     return build_openvino(weights, wanted, lambda line: log.info("%s", line))
 
 
-def _check(model: Any) -> None:
-    """Refuses an IR of another shape, which would read and write past our arrays."""
+def _crop_size(model: Any) -> int:
+    """The crop size that an IR is for; one of other shapes, which would read and write past our arrays, is refused."""
     found = [tuple(port.shape) for port in (*model.inputs, *model.outputs)]
-    if found != [*INPUTS.values(), *OUTPUTS.values()]:
-        raise EngineError(
-            "the built engine has other shapes; build it again with python -m engines.build"
-        )
+    for size in CROP_SIZES:
+        if found == [*inputs(size).values(), *outputs(size).values()]:
+            return size
+    raise EngineError(
+        "the built engine has other shapes; build it again with python -m engines.build"
+    )
 
 
 def _first_line(problem: Exception) -> str:

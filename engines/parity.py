@@ -2,6 +2,8 @@
 
 The frozen crops are two public-domain portraits, aligned, with painted spots at several places and exposures, so there
 is much to edit: an engine that does nothing has an edit_snr_db of 0 and fails. Written by training.make_parity_crops.
+They are CROP_SIZE a side; networks for larger crops are shown them enlarged. What only such a network can see is then
+missing from them, but engine and eager compute with all of it, and that is what is compared.
 """
 
 from __future__ import annotations
@@ -62,14 +64,19 @@ class Samples:
     """Crops with requests and conditionings, one of each per crop."""
 
     crops: NDArray[np.uint8]
-    """(N, CROP_SIZE, CROP_SIZE, 3) RGB."""
+    """(N, S, S, 3) RGB, S the network's crop size."""
     requests: Floats
     """(N, REQUEST_CHANNELS, REQUEST_SIZE, REQUEST_SIZE)."""
     conditionings: list[Conditioning]
 
 
-def samples(conditioner: Conditioner, path: Path = CROPS) -> Samples:
+def samples(conditioner: Conditioner, path: Path = CROPS, crop_size: int = CROP_SIZE) -> Samples:
     """The frozen crops, every second one conditioned on its own picture, the others on no face.
+
+    Args:
+        conditioner: of the network.
+        path: where they are.
+        crop_size: of the network.
 
     Raises:
         EngineError: the file is missing or damaged.
@@ -81,7 +88,7 @@ def samples(conditioner: Conditioner, path: Path = CROPS) -> Samples:
         if strip is None:
             raise ValueError("no picture in it")
         bgr = np.asarray(strip, np.uint8).reshape(-1, CROP_SIZE, CROP_SIZE, 3)
-        crops = np.ascontiguousarray(bgr[..., ::-1])
+        crops = np.stack([_enlarged(crop, crop_size) for crop in bgr[..., ::-1]])
         table = amounts(EVERYTHING)
         requests = np.stack([request_map(table, maps) for maps in regions])
         if len(crops) != len(requests):
@@ -97,6 +104,12 @@ def samples(conditioner: Conditioner, path: Path = CROPS) -> Samples:
     return Samples(crops, requests, seen)
 
 
+def _enlarged(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    if size == len(crop):
+        return crop
+    return np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
 def answers(engine: RetouchEngine, given: Samples) -> list[EditLayer]:
     """The engine's edit layers, one call per crop, as a single user's frames arrive."""
     found: list[EditLayer] = []
@@ -108,11 +121,11 @@ def answers(engine: RetouchEngine, given: Samples) -> list[EditLayer]:
 
 
 def retouched(crop: NDArray[np.uint8], layer: EditLayer) -> Floats:
-    """The crop with the edit applied, (CROP_SIZE, CROP_SIZE, 3) RGB code values before rounding."""
+    """The crop with the edit applied, (S, S, 3) RGB code values before rounding."""
     steps = np.array([1 / 255, OFFSET_STEP, CHROMA_STEP, CHROMA_STEP], np.float32)
     codes = np.moveaxis(layer.codes, 0, 2).astype(np.float32)
     channels = (codes - np.array([0, 128, 128, 128], np.float32)) * steps
-    side = (CROP_SIZE, CROP_SIZE)
+    side = (crop.shape[1], crop.shape[0])
     flatten, offset, cb, cr = np.moveaxis(cv2.resize(channels, side), 2, 0)
     mask = cv2.resize(layer.mask.astype(np.float32) / 255, side)
     luma = crop.astype(np.float32) @ _TO_LUMA

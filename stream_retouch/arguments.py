@@ -32,8 +32,8 @@ comes first, then the environment, then the default. Exit codes: 0 done, 1 faile
 why), 2 wrong usage, 130 Ctrl+C.
 """
 
-# What a Settings field means as an option of `serve`: metavar and help. `engine`, `weights` and
-# `threads` also serve `file`.
+# What a Settings field means as an option of `serve`: metavar and help. `engine`, `weights`, `size`
+# and `threads` also serve `file`.
 _SERVE_OPTIONS: dict[str, tuple[str, str]] = {
     "host": (
         "ADDRESS",
@@ -240,6 +240,11 @@ def _add_engine_options(command: argparse.ArgumentParser, engines: Collection[st
     )
     command.add_argument(
         "--weights", metavar="PATH", help="weights file (default: those in the package)"
+    )
+    command.add_argument(
+        "--size",
+        metavar="N",
+        help="size of the network: 256, for CPUs, or 512 (default: that of the weights, else 256)",
     )
     command.add_argument("--threads", metavar="N", help="CPU threads of the network (default 1)")
 

@@ -28,6 +28,8 @@ from stream_retouch.arguments import USAGE, build_parser  # noqa: E402
 from stream_retouch.errors import EngineError, SettingsError, StreamRetouchError  # noqa: E402
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stream_retouch.engine import Conditioner, FaceFinder, Planner, RetouchEngine
     from stream_retouch.settings import Settings
 
@@ -44,6 +46,9 @@ class Names:
     """A class with ``load()``."""
     planner: str
     """A class without arguments."""
+    weights: str = "engines.weights_file:chosen"
+    """A function of the weights file and the size that are asked for, either None: the file to load, None for the
+    usual one."""
 
 
 NAMES = Names(
@@ -218,7 +223,8 @@ def load_engine(settings: Settings, names: Names) -> RetouchEngine:
     """
     name = settings.engine
     try:
-        engine: RetouchEngine = _load(names.engines[name]).load(settings.weights, settings.threads)
+        weights = load_weights(settings, names)
+        engine: RetouchEngine = _load(names.engines[name]).load(weights, settings.threads)
     except ImportError as problem:
         raise EngineError(
             f"the engine {name} cannot be used: {problem}; install what is missing "
@@ -235,8 +241,18 @@ def load_finder(names: Names) -> FaceFinder:
 
 def load_conditioner(settings: Settings, names: Names) -> Conditioner:
     """What turns a plan into a conditioning, of the same weights as the engine."""
-    conditioner: Conditioner = _load(names.conditioner).load(settings.weights)
+    conditioner: Conditioner = _load(names.conditioner).load(load_weights(settings, names))
     return conditioner
+
+
+def load_weights(settings: Settings, names: Names) -> Path | None:
+    """The weights file of that name or size, None for the usual one.
+
+    Raises:
+        WeightsError: no network of that size ships, or the file that is named is of another.
+    """
+    weights: Path | None = _load(names.weights)(settings.weights, settings.size)
+    return weights
 
 
 def load_planner(names: Names) -> Planner:

@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from stream_retouch.language.plan import Dialogue, InstructionPlan
 
 CROP_SIZE = 256
-"""Side of an aligned face crop, pixels."""
+"""Side of an aligned face crop, pixels: the unit of all crop coordinates, whatever a network's size."""
 LAYER_SIZE = 128
-"""Side of the edit layer and its mask, pixels; the layer covers the whole crop."""
+"""Side of the edit layer of a network of CROP_SIZE, pixels; a layer covers the whole crop."""
+CROP_SIZES = (CROP_SIZE, 2 * CROP_SIZE)
+"""Sides of the crops that networks look at, pixels: the second sees the same part of the picture twice as finely.
+A network's edit layer has half the side of its crop."""
 REQUEST_SIZE = 32
 """Side of a region map and of the request map, cells; the map covers the whole crop."""
 REQUEST_CHANNELS = 17
@@ -77,7 +80,7 @@ class EditLayer:
 
     codes: NDArray[np.uint8]
     """(4, L, L): flattening 1-g (0..255 for 0..1, neutral 0), then o, cb, cr (neutral 128, steps OFFSET_STEP and
-    CHROMA_STEP)."""
+    CHROMA_STEP). L is half the side of the engine's crop."""
     mask: NDArray[np.uint8]
     """(L, L) imperfection mask M_s, 0..255 for 0..1; exactly 0 where nothing was requested."""
     skin_luma: float
@@ -90,6 +93,11 @@ class RetouchEngine(Protocol):
     name: str
     """How the engine is chosen and reported, for example ``openvino``."""
 
+    @property
+    def crop_size(self) -> int:
+        """Side of the crops that its network looks at, pixels: one of CROP_SIZES. It does not change."""
+        ...
+
     def retouch(
         self,
         crops: NDArray[np.uint8],
@@ -99,7 +107,7 @@ class RetouchEngine(Protocol):
         """One edit layer per crop.
 
         Args:
-            crops: (B, CROP_SIZE, CROP_SIZE, 3) RGB, full range, B >= 1.
+            crops: (B, crop_size, crop_size, 3) RGB, full range, B >= 1.
             requests: (B, REQUEST_CHANNELS, REQUEST_SIZE, REQUEST_SIZE) amount 0..1 of each category at each place.
             conditionings: one per crop.
         """
@@ -114,7 +122,12 @@ class Conditioner(Protocol):
     """Turns a plan into a conditioning: text encoder, prompt learner, LLM, control generator. Blocking, slow."""
 
     def prepare(self, plan: InstructionPlan, key_crop: NDArray[np.uint8] | None) -> Conditioning:
-        """The conditioning of `plan`, seen on `key_crop` ((CROP_SIZE, CROP_SIZE, 3) RGB) or on no face at all."""
+        """The conditioning of `plan`, seen on `key_crop` or on no face at all.
+
+        Args:
+            plan: what is wanted.
+            key_crop: (S, S, 3) RGB, S the engine's `crop_size`. The conditioning itself is the same for any S.
+        """
         ...
 
 

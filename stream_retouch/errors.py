@@ -36,11 +36,13 @@ class MediaError(StreamRetouchError):
 class WeightsError(StreamRetouchError):
     """A weights file is missing, truncated or for another model."""
 
-    def __init__(self, path: str, reason: str) -> None:
-        self.path, self.reason = path, reason
+    def __init__(
+        self, path: str, reason: str, remedy: str = "reinstall stream-retouch or name another file"
+    ) -> None:
+        self.path, self.reason, self.remedy = path, reason, remedy
 
     def __str__(self) -> str:
-        return f"weights {self.path}: {self.reason}; reinstall stream-retouch or name another file"
+        return f"weights {self.path}: {self.reason}; {self.remedy}"
 
 
 class EngineError(StreamRetouchError):

@@ -40,6 +40,8 @@ class Settings:
     """How the network is run; one of the names that ``stream-retouch doctor`` lists."""
     weights: Path | None = None
     """Weights file; None: those that ship in the package."""
+    size: int | None = None
+    """Size of the network, 256 (for CPUs) or 512; None: that of the weights file, 256 without one."""
     threads: int = 1
     """Threads of one engine call, 1..64."""
     frame_budget_ms: float = 20.0
@@ -166,6 +168,18 @@ def _whole(low: int, high: int, optional: bool = False) -> _Kind:
     return _Kind(f"a whole number from {low} to {high}", read, optional)
 
 
+def _one_of(*numbers: int, optional: bool = False) -> _Kind:
+    read = _whole(min(numbers), max(numbers)).read
+
+    def read_one(value: object) -> object:
+        number = read(value)
+        if number not in numbers:
+            raise ValueError
+        return number
+
+    return _Kind(" or ".join(map(str, numbers)), read_one, optional)
+
+
 def _real(low: float, high: float) -> _Kind:
     def read(value: object) -> float:
         if isinstance(value, bool):
@@ -229,6 +243,7 @@ _KINDS: dict[str, _Kind] = {
     "token": _Kind("at least 16 letters, digits or - . _ ~ + / =", _token, optional=True),
     "engine": _text("the name of an engine (see stream-retouch doctor)", r"[a-z0-9_-]{1,40}"),
     "weights": _Kind("the path of a weights file", _path, optional=True),
+    "size": _one_of(256, 512, optional=True),
     "threads": _whole(1, 64),
     "frame_budget_ms": _real(0, 1_000),
     "min_bitrate_bps": _BITRATE,

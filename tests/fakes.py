@@ -82,6 +82,7 @@ class FakeEngine:
     raises."""
 
     name = "fake"
+    crop_size = CROP_SIZE
 
     def __init__(
         self,

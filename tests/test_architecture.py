@@ -119,7 +119,7 @@ PLANTED: list[tuple[str, str, str]] = [
     ("stream_retouch.service.server", "import engines.eager", "engines.eager"),
     ("stream_retouch.service.server", "from aiortc import RTCPeerConnection", "aiortc"),
     ("stream_retouch.service.server", "from aioice.ice import Connection", "aioice"),
-    ("stream_retouch.cli", "import training.train", "training.train"),
+    ("stream_retouch.cli", "import training.retouch", "training.retouch"),
     ("stream_retouch.service.session", "from . import control", "relative"),
     ("stream_retouch.media.smoothing", "import time", "imports time"),
     ("stream_retouch.language.grammar", "from threading import Lock", "imports threading"),
@@ -130,8 +130,8 @@ PLANTED: list[tuple[str, str, str]] = [
     ("engines.eager", "from stream_retouch.media.frames import picture_of", "media.frames"),
     ("engines.eager", "from stream_retouch.settings import Settings", "settings"),
     ("engines.eager", "import training.losses", "training.losses"),
-    ("training.train", "from stream_retouch.rtc import peer", "rtc.peer"),
-    ("training.train", "from benchmarks import fps", "benchmarks.fps"),
+    ("training.retouch", "from stream_retouch.rtc import peer", "rtc.peer"),
+    ("training.retouch", "from benchmarks import fps", "benchmarks.fps"),
     ("benchmarks.fps", "from tests.fakes import FakeEngine", "tests.fakes"),
 ]
 """Module, source, and a word of the complaint it must draw."""

@@ -22,10 +22,24 @@ from websockets.sync.server import ServerConnection, serve
 
 from stream_retouch import __version__
 from stream_retouch.arguments import build_parser
-from stream_retouch.cli import COMMANDS, NAMES, Names, main
+from stream_retouch.cli import (
+    COMMANDS,
+    NAMES,
+    Names,
+    load_conditioner,
+    load_engine,
+    main,
+)
 from stream_retouch.say import chips_of, socket_url
 from stream_retouch.settings import Settings
-from tests.outputs.clips import FRAMES, LiftingEngine, decoded, left_behind, write_clip
+from tests.outputs.clips import (
+    FRAMES,
+    CountingConditioner,
+    LiftingEngine,
+    decoded,
+    left_behind,
+    write_clip,
+)
 
 ROOT = Path(__file__).parents[1]
 FAKES = Names(
@@ -53,6 +67,34 @@ class StoppedEngine(LiftingEngine):
 
     def __init__(self) -> None:
         super().__init__(fails_at=3, failure=KeyboardInterrupt())
+
+
+class ListeningEngine(LiftingEngine):
+    """Remembers the weights it was loaded with."""
+
+    loaded: Path | None = None
+
+    @classmethod
+    def load(cls, weights: Path | None = None, threads: int = 1) -> ListeningEngine:
+        engine = cls()
+        engine.loaded = weights
+        return engine
+
+
+class ListeningConditioner(CountingConditioner):
+    """As the engine."""
+
+    loaded: Path | None = None
+
+    @classmethod
+    def load(cls, weights: Path | None = None) -> ListeningConditioner:
+        conditioner = cls()
+        conditioner.loaded = weights
+        return conditioner
+
+
+def chosen_weights(weights: Path, size: int) -> Path:
+    return Path(f"{weights}-{size}")
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
@@ -183,6 +225,17 @@ class TestUsage:
                 check=True,
             )
             assert done.stdout.strip() == wanted
+
+    def test_the_weights_are_chosen_by_file_and_size_for_engine_and_conditioner(self) -> None:
+        names = replace(
+            FAKES,
+            engines={"listening": "tests.test_cli:ListeningEngine"},
+            conditioner="tests.test_cli:ListeningConditioner",
+            weights="tests.test_cli:chosen_weights",
+        )
+        settings = Settings(engine="listening", weights=Path("my.safetensors"), size=512)
+        loaded = load_engine(settings, names), load_conditioner(settings, names)
+        assert [part.loaded for part in loaded] == [Path("my.safetensors-512")] * 2
 
     def test_the_module_is_the_command(self) -> None:
         done = subprocess.run(

@@ -30,6 +30,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
 def test_texts_become_values_of_the_right_type() -> None:
     environ = {
         "STREAM_RETOUCH_WEIGHTS": "my/weights.safetensors",
+        "STREAM_RETOUCH_SIZE": "512",
         "STREAM_RETOUCH_FRAME_BUDGET_MS": "12.5",
         "STREAM_RETOUCH_ICE_SERVERS": "stun:a.example:3478, turn:b.example",
         "STREAM_RETOUCH_LOG_LEVEL": "DEBUG",
@@ -37,6 +38,7 @@ def test_texts_become_values_of_the_right_type() -> None:
     }
     settings = Settings.resolve({}, environ)
     assert settings.weights == Path("my/weights.safetensors")
+    assert settings.size == 512
     assert settings.frame_budget_ms == 12.5
     assert settings.ice_servers == ("stun:a.example:3478", "turn:b.example")
     assert (settings.log_level, settings.host) == ("debug", "::1")
@@ -76,6 +78,8 @@ def test_texts_become_values_of_the_right_type() -> None:
             "--engine must be the name of an engine (see stream-retouch doctor), not 'a b'",
         ),
         ({"weights": 3}, {}, "--weights must be the path of a weights file, not 3"),
+        ({"size": "384"}, {}, "--size must be 256 or 512, not '384'"),
+        ({}, {"STREAM_RETOUCH_SIZE": "big"}, "STREAM_RETOUCH_SIZE must be 256 or 512, not 'big'"),
         (
             {"max_bitrate_bps": 400_000},
             {},

@@ -5,18 +5,15 @@ Shapes: B batch, R side of the aligned picture at frame resolution, K categories
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import IterableDataset
 
 from engines.retouchgpt.canonical import amount_class, tokens
-from stream_retouch.engine import CROP_SIZE, LANDMARKS, LAYER_SIZE
+from stream_retouch.engine import CROP_SIZE, LANDMARKS
 from stream_retouch.language.plan import (
     CATEGORIES,
     REGIONS,
@@ -28,14 +25,19 @@ from stream_retouch.language.plan import (
 )
 from stream_retouch.media.regions import face_maps
 from stream_retouch.media.skin import skin_evidence
-from training.imperfections import Canvas, category_masks, compose, paint_face
+from training.imperfections import Canvas, Mark, category_masks, compose, paint_face
+from training.own_marks import own_marks
 from training.paste import CELLS
 from training.plans import random_plan
-from training.portrait_cache import CachedPortrait, PortraitCache
+from training.portrait_cache import CachedPortrait
+from training.webcam import degraded
 
 SIDES = (256, 384, 512, 640)
 """Sides of the aligned picture at frame resolution, whole cells of the layer; a batch has one."""
-_SIDE_SHARES = (0.15, 0.3, 0.35, 0.2)
+SIDE_SHARES = (0.15, 0.3, 0.35, 0.2)
+"""How often each is drawn."""
+OWN_SHARE = 0.7
+"""How often a portrait's own marks, where they are known, count as painted ones do."""
 MAX_WORDS = 48
 _BROW_TOPS = (LANDMARKS.index(105), LANDMARKS.index(334))
 _EYE_CORNERS = (LANDMARKS.index(33), LANDMARKS.index(263))
@@ -50,27 +52,65 @@ class Example:
     target: NDArray[np.uint8]
     """(R, R, 3) RGB, what the plan asks for, degraded alike."""
     crop: NDArray[np.uint8]
-    """(256, 256, 3) RGB, what the network sees."""
+    """(S, S, 3) RGB, what the network sees; L = S / 2."""
     request: NDArray[np.float32]
     """(17, 32, 32)."""
     masks: NDArray[np.uint8]
-    """(17, 128, 128) ground truth of every painted category, 0..255."""
+    """(17, L, L) ground truth of every painted category, 0..255."""
     look_away: NDArray[np.uint8]
-    """(128, 128) where an unpainted mark may be real, 0..255."""
+    """(L, L) where an unpainted mark may be real, 0..255."""
     words: NDArray[np.int64]
     """(MAX_WORDS,) canonical words of the plan."""
     classes: NDArray[np.int64]
     """(17, 12) class of amount of every pair."""
+    labelled: bool = True
+    """Whether `masks` tell the kinds apart; else every channel is where anything was retouched, of whatever kind."""
 
 
-def aligned(
-    portrait: CachedPortrait, rng: np.random.Generator, side: int, flip: bool
-) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """A portrait at side x side with the tremble of a tracker: rgb, landmarks, skin and may-be-real maps."""
-    scale = portrait.crop_side / side * float(np.exp(rng.normal(0, 0.035)))
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """A portrait at some side R."""
+
+    picture: NDArray[np.uint8]
+    """(R, R, 3) RGB."""
+    points: NDArray[np.float32]
+    """(478, 2)."""
+    skin: NDArray[np.float32]
+    """(R, R) 0..1."""
+    may_be_real: NDArray[np.float32]
+    """(R, R) 0..1."""
+    found: NDArray[np.uint8] | None
+    """(R, R) as in `CachedPortrait`, with `cleaned`."""
+    cleaned: NDArray[np.uint8] | None
+    """(R, R, 3) RGB."""
+
+
+def aligned(portrait: CachedPortrait, rng: np.random.Generator, side: int, flip: bool) -> Cut:
+    """A portrait at side x side with the tremble of a tracker."""
+    size = float(np.exp(rng.normal(0, 0.035)))
     angle = float(np.radians(rng.normal(0, 2.0)))
+    shift = rng.normal(0, 0.012, 2)
+    return cut(portrait, side, flip, size, angle, (float(shift[0]), float(shift[1])))
+
+
+def cut(
+    portrait: CachedPortrait,
+    side: int,
+    flip: bool = False,
+    size: float = 1.0,
+    angle: float = 0.0,
+    shift: tuple[float, float] = (0.0, 0.0),
+) -> Cut:
+    """The canonical crop of a portrait at side x side, or one that lies off it.
+
+    Args:
+        size: of the crop over the canonical one's.
+        angle: radians.
+        shift: crops, right and down.
+    """
+    scale = portrait.crop_side / side * size
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-    middle = (portrait.side - 1) / 2 + rng.normal(0, 0.012, 2) * portrait.crop_side
+    middle = (portrait.side - 1) / 2 + np.array(shift) * portrait.crop_side
     half = (side - 1) / 2
     matrix = np.array(
         (
@@ -80,24 +120,38 @@ def aligned(
     )
     if flip:
         matrix = matrix @ np.array(((-1.0, 0, side - 1), (0, 1, 0), (0, 0, 1)))
-    rgb = portrait.rgb
-    inner = matrix
-    if scale > 1.5:
-        rgb = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        inner = matrix * 0.5
-        inner[:, 2] -= 0.25
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    border = cv2.BORDER_REFLECT_101
-    picture = cv2.warpAffine(rgb, inner, (side, side), flags=flags, borderMode=border)
-    maps = [
-        cv2.warpAffine(np.asarray(m), matrix, (side, side), flags=flags).astype(np.float32) / 255.0
+    size_px = (side, side)
+    skin, real = (
+        cv2.warpAffine(np.asarray(m), matrix, size_px, flags=flags).astype(np.float32)
+        / np.float32(255.0)
         for m in (portrait.skin, portrait.may_be_real)
-    ]
+    )
+    found = cleaned = None
+    if portrait.found is not None and portrait.cleaned is not None:
+        nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+        labels = cv2.warpAffine(np.asarray(portrait.found), matrix, size_px, flags=nearest)
+        found, cleaned = np.asarray(labels, np.uint8), _warped(portrait.cleaned, matrix, side)
     back = np.linalg.inv(matrix[:, :2])
     points = (portrait.landmarks - matrix[:, 2]) @ back.T
     if flip:
         points = points[portrait.mirrored]
-    return picture, points.astype(np.float32), maps[0], maps[1]
+    picture = _warped(portrait.rgb, matrix, side)
+    return Cut(picture, points.astype(np.float32), skin, real, found, cleaned)
+
+
+def _warped(rgb: NDArray[np.uint8], matrix: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
+    """(side, side, 3) of a picture, halved by area first where it is to shrink much."""
+    if float(np.hypot(matrix[0, 0], matrix[1, 0])) > 1.5:
+        rgb = np.asarray(
+            cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8
+        )
+        matrix = matrix * 0.5
+        matrix[:, 2] -= 0.25
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    border = cv2.BORDER_REFLECT_101
+    warped = cv2.warpAffine(rgb, matrix, (side, side), flags=flags, borderMode=border)
+    return np.asarray(warped, np.uint8)
 
 
 def make_example(
@@ -106,18 +160,32 @@ def make_example(
     side: int,
     categories: list[Category] | None = None,
     plan: InstructionPlan | None = None,
+    crop_size: int = CROP_SIZE,
 ) -> Example:
-    """Paints a portrait and asks for something true; `categories` and `plan` fix what is otherwise drawn."""
-    picture, points, skin, real = aligned(portrait, rng, side, bool(rng.random() < 0.5))
-    rgb = _relit(picture, rng)
-    shaken = _shaken(points[list(LANDMARKS)] * (CROP_SIZE / side), rng)
-    evidence = skin_evidence(picture, shaken)
-    maps = face_maps(shaken, evidence)
-    canvas = Canvas(rgb, points, _paintable(skin, maps.regions, evidence, shaken), maps.regions)
+    """Paints a portrait and asks for something true; `categories` and `plan` fix what is otherwise drawn.
+
+    Args:
+        side: of the aligned picture, a multiple of half the crop's.
+        crop_size: of the network.
+    """
+    face = aligned(portrait, rng, side, bool(rng.random() < 0.5))
+    picture, real = face.picture, face.may_be_real
+    tracked = shaken(face.points[list(LANDMARKS)] * (CROP_SIZE / side), rng)
+    evidence = skin_evidence(picture, tracked)
+    maps = face_maps(tracked, evidence)
+    skin = paintable(face.skin, maps.regions, evidence, tracked)
+    own: list[Mark] = []
+    if face.found is not None and face.cleaned is not None and rng.random() < OWN_SHARE:
+        with_marks, rgb = np.split(relit(np.vstack((picture, face.cleaned)), rng), 2)
+        canvas = Canvas(np.ascontiguousarray(rgb), face.points, skin, maps.regions)
+        own = own_marks(canvas, with_marks, face.found)
+        real = real * (face.found == 0)
+    else:
+        canvas = Canvas(relit(picture, rng), face.points, skin, maps.regions)
     if categories is None:
         count = int(rng.choice((0, 1, 2, 3, 4, 5, 6, 7), p=(0.03, 0.08, *(0.15,) * 5, 0.14)))
         categories = [CATEGORIES[i] for i in rng.permutation(len(CATEGORIES))[:count]]
-    marks = paint_face(canvas, rng, categories)
+    marks = [*own, *paint_face(canvas, rng, categories)]
     painted = [c for c in CATEGORIES if any(m.category is c for m in marks)]
     plan = random_plan(rng, painted) if plan is None else plan
     table = amounts(plan)
@@ -125,28 +193,49 @@ def make_example(
     left = [1.0 - request[CATEGORIES.index(m.category)] for m in marks]
     source = compose(canvas, marks, [1.0] * len(marks))
     target = compose(canvas, marks, [np.float32(1) * s if s.min() < 1 else 1.0 for s in left])
-    source8, target8 = _degraded(source, target, rng)
-    method = cv2.INTER_AREA if side > 1.4 * CROP_SIZE else cv2.INTER_LINEAR
-    crop = cv2.resize(source8, (CROP_SIZE, CROP_SIZE), interpolation=method)
-    masks = category_masks(marks, side, LAYER_SIZE)
-    words = np.zeros(MAX_WORDS, np.int64)
-    spelled = tokens(plan, MAX_WORDS)
-    words[: len(spelled)] = spelled
-    return Example(
+    source8, target8 = degraded(source, target, rng)
+    return asked_of(
         source8,
         target8,
-        crop,
+        plan,
         request,
-        (masks * 255).astype(np.uint8),
-        (cv2.resize(real, (LAYER_SIZE, LAYER_SIZE), interpolation=cv2.INTER_AREA) * 255).astype(
-            np.uint8
-        ),
-        words,
-        np.vectorize(amount_class, otypes=[np.int64])(table),
+        category_masks(marks, side, crop_size // 2),
+        real,
+        crop_size,
     )
 
 
-def _shaken(points: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float64]:
+def asked_of(
+    source: NDArray[np.uint8],
+    target: NDArray[np.uint8],
+    plan: InstructionPlan,
+    request: NDArray[np.float32],
+    masks: NDArray[np.float32],
+    real: NDArray[np.float32],
+    crop_size: int,
+    labelled: bool = True,
+) -> Example:
+    """An example of its pictures, plan and maps; arguments as in `Example`, maps 0..1."""
+    side, layer = source.shape[0], crop_size // 2
+    method = cv2.INTER_AREA if side > 1.4 * crop_size else cv2.INTER_LINEAR
+    words = np.zeros(MAX_WORDS, np.int64)
+    spelled = tokens(plan, MAX_WORDS)
+    words[: len(spelled)] = spelled
+    away = cv2.resize(real, (layer, layer), interpolation=cv2.INTER_AREA)
+    return Example(
+        source,
+        target,
+        np.asarray(cv2.resize(source, (crop_size, crop_size), interpolation=method), np.uint8),
+        request,
+        (masks * 255).astype(np.uint8),
+        (away * 255).astype(np.uint8),
+        words,
+        np.vectorize(amount_class, otypes=[np.int64])(amounts(plan)),
+        labelled,
+    )
+
+
+def shaken(points: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float64]:
     """Landmarks (K, 2) in crop pixels off as the tracker's are: measured against exact ones they are shifted, stretched
     and sheared a little as a whole."""
     centre = points.mean(axis=0)
@@ -154,7 +243,7 @@ def _shaken(points: NDArray[np.floating], rng: np.random.Generator) -> NDArray[n
     return np.asarray(stretched + centre + rng.normal(0, 0.9, 2))
 
 
-def _paintable(
+def paintable(
     skin: NDArray[np.float32],
     regions: NDArray[np.float32],
     evidence: NDArray[np.float32],
@@ -181,49 +270,13 @@ def _paintable(
     return np.asarray(np.maximum(skin, high) * seen, np.float32)
 
 
-def _relit(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
+def relit(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
     """Another exposure and white balance, (R, R, 3) 0..1."""
-    gamma = float(np.exp(rng.normal(0, 0.12)))
+    gamma = float(np.exp(rng.normal(0.03, 0.18)))
     gain = np.exp(rng.normal(0, 0.05, 3) + rng.normal(0, 0.06))
     levels = (np.arange(256) / 255.0) ** gamma
     table = np.clip(levels[:, None] * gain, 0, 1).astype(np.float32)
     return np.stack([table[:, c][picture[..., c]] for c in range(3)], -1)
-
-
-def _degraded(
-    source: NDArray[np.float32], target: NDArray[np.float32], rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both sides through the same camera: focus and sensor noise."""
-    pair = [source, target]
-    if rng.random() < 0.35:
-        sigma = float(rng.uniform(0.4, 1.6)) * source.shape[0] / 512
-        pair = [cv2.GaussianBlur(p, (0, 0), sigma) for p in pair]
-    if rng.random() < 0.6:
-        noise = np.empty(source.shape, np.float32)
-        cv2.setRNGSeed(int(rng.integers(2**31)))
-        cv2.randn(noise, 0.0, float(rng.uniform(0.5, 4.0)) / 255)
-        pair = [p + noise for p in pair]
-    a, b = (np.clip(p * 255 + 0.5, 0, 255).astype(np.uint8) for p in pair)
-    return a, b
-
-
-class Batches(IterableDataset[dict[str, torch.Tensor]]):
-    """An endless stream of batches; every worker draws its own."""
-
-    def __init__(self, cache: Path, batch: int, seed: int) -> None:
-        self.cache, self.batch, self.seed = cache, batch, seed
-
-    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
-        cv2.setNumThreads(1)
-        worker = torch.utils.data.get_worker_info()
-        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
-        portraits = PortraitCache(self.cache)
-        while True:
-            side = int(rng.choice(SIDES, p=_SIDE_SHARES))
-            chosen = rng.choice(len(portraits), self.batch, p=portraits.shares)
-            window = tuple(int(v) for v in rng.integers(0, LAYER_SIZE - CELLS + 1, 2))
-            examples = [make_example(portraits[int(i)], rng, side) for i in chosen]
-            yield collate(examples, (window[0], window[1]))
 
 
 def collate(examples: list[Example], window: tuple[int, int]) -> dict[str, torch.Tensor]:
@@ -233,9 +286,19 @@ def collate(examples: list[Example], window: tuple[int, int]) -> dict[str, torch
         examples: of one side.
         window: first column and row, cells of the layer; it is CELLS wide and high.
     """
-    names = ("source", "target", "crop", "request", "masks", "look_away", "words", "classes")
+    names = (
+        "source",
+        "target",
+        "crop",
+        "request",
+        "masks",
+        "look_away",
+        "words",
+        "classes",
+        "labelled",
+    )
     batch = {n: np.stack([getattr(e, n) for e in examples]) for n in names}
-    step = batch["source"].shape[1] // LAYER_SIZE
+    step = batch["source"].shape[1] // batch["masks"].shape[-1]
     x0, y0, size = window[0] * step, window[1] * step, CELLS * step
     for name in ("source", "target"):
         batch[name] = np.ascontiguousarray(batch[name][:, y0 : y0 + size, x0 : x0 + size])

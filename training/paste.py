@@ -86,8 +86,13 @@ def paste(
     """
     step = source.y.shape[-1] // CELLS
     up = upsampled(torch.cat((layer_B4LL, mask_B1LL), 1), window, step, shift)
-    flatten, offset, mask = up[:, :1], up[:, 1:2] / 255.0, up[:, 4:]
+    return applied(source, up, skin_luma_B)
+
+
+def applied(source: Planes, up_B5RR: torch.Tensor, skin_luma_B: torch.Tensor) -> Planes:
+    """The formula of `paste` with layer and mask (the fifth channel) at the picture's size."""
+    flatten, offset, mask = up_B5RR[:, :1], up_B5RR[:, 1:2] / 255.0, up_B5RR[:, 4:]
     mu = skin_luma_B[:, None, None, None] / 255.0
     y = source.y + mask * (offset - flatten * (source.y - mu))
-    halves = F.avg_pool2d(up[:, 2:], 2)
+    halves = F.avg_pool2d(up_B5RR[:, 2:], 2)
     return Planes(y, source.c + halves[:, 2:] * halves[:, :2] / 255.0)

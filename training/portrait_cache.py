@@ -22,7 +22,7 @@ from stream_retouch.media.regions import alignment
 from training.imperfections.anatomy import skin_of
 from training.progress import progress
 from training.real_marks import may_be_real
-from training.splits import Portrait, portraits
+from training.splits import ETHNICITY_WEIGHTS, VALIDATION_PERSONS, Portrait, portraits
 
 COVER = 1.25
 """Side of the cached square over side of the canonical crop; both have the same middle."""
@@ -110,6 +110,10 @@ class CachedPortrait:
     """(side, side) where a real mark may be, 0..255: the loss looks away."""
     record: dict[str, str | float]
     """file, person_id, source, expression, gender, ethnicity, weight."""
+    found: NDArray[np.uint8] | None = None
+    """(side, side) kinds of the marks that `training.found_marks` found, None before it has been here."""
+    cleaned: NDArray[np.uint8] | None = None
+    """(side, side, 3) RGB without them."""
     mirrored: NDArray[np.intp] = field(default_factory=lambda: MESH_MIRROR)
 
     @property
@@ -144,17 +148,34 @@ class PortraitCache(Sequence[CachedPortrait]):
                 str(cache_dir),
                 "portrait cache of another version; run python -m training.portrait_cache",
             )
+        self._found = [
+            np.load(path, mmap_mode="r")
+            for path in (cache_dir / "found.npy", cache_dir / "cleaned.npy")
+            if path.is_file()
+        ]
         self.records: list[dict[str, str | float]] = index["portraits"]
-        weights = np.array([float(record["weight"]) for record in self.records])
+        self.validation: list[int] = [
+            i for i, r in enumerate(self.records) if r["person_id"] in VALIDATION_PERSONS
+        ]
+        """Portraits that are not trained on."""
+        weights = np.array(
+            [
+                float(r["weight"]) * ETHNICITY_WEIGHTS.get(str(r["ethnicity"]), 1.0)
+                for r in self.records
+            ]
+        )
+        if len(self.validation) < len(weights):
+            weights[self.validation] = 0.0
         self.shares: NDArray[np.float64] = weights / weights.sum()
-        """(N,) how often each portrait is to be drawn; they sum to 1."""
+        """(N,) how often each portrait is to be drawn; they sum to 1, and those for validation are never."""
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, i: int) -> CachedPortrait:  # type: ignore[override]
         rgb, landmarks, skin, real = (array[i] for array in self._arrays)
-        return CachedPortrait(rgb, landmarks, skin, real, self.records[i])
+        found = [array[i] for array in self._found] if len(self._found) == 2 else [None, None]
+        return CachedPortrait(rgb, landmarks, skin, real, self.records[i], *found)
 
 
 def _cut(person: Portrait, size: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

@@ -22,9 +22,19 @@ HELDOUT_PERSONS: frozenset[str] = frozenset(
 """A quarter of the London persons, balanced by ethnicity and gender. Never trained on, never
 averaged."""
 
+VALIDATION_PERSONS: frozenset[str] = frozenset(
+    f"london_{number:03d}" for number in (33, 66, 82, 86, 119, 120)
+)
+"""Persons of the London set that the retoucher is not trained on, so that settings can be chosen on them and the
+held-out persons stay unseen by every choice. The face networks may learn from them."""
+
 SOURCE_WEIGHTS: dict[str, float] = {"london": 1.0, "canada": 0.6, "congress": 0.2}
 """How often a source is drawn, per picture. London is unretouched and sharp; Congress is graded and
 partly smoothed."""
+
+
+ETHNICITY_WEIGHTS: dict[str, float] = {"black": 2.0, "west_asian": 1.2, "east_asian": 1.2}
+"""Drawn more often than their few pictures would be, that dark skin is not learned last; others count 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,8 +1,9 @@
 """Recall and NME by measured skin tone: is anybody worse off?
 
-The tone is the individual typology angle of the picture's skin (`benchmarks.quality`), so the lamp counts too; a person
-keeps the tone of the first picture. A group under 5 persons is not shown. For every two groups shown the difference is
-given with a 95 % bootstrap over persons; the verdict fails where that interval lies wholly beyond the bound.
+The tone is the individual typology angle of the picture's skin (`benchmarks.quality.tones`), so the lamp counts too; a
+person keeps the tone of the first picture. A group under 5 persons is not shown. For every two groups shown the
+difference is given with a 95 % bootstrap over persons; the verdict fails where that interval lies wholly beyond the
+bound.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.quality import ita_deg, tone_of
+from benchmarks.quality.tones import ita_deg, tone_of
 from stream_retouch.engine import CROP_SIZE, LANDMARKS
 from stream_retouch.media.affine import compose, crop_from_grid
 from stream_retouch.media.regions import alignment, into_crop

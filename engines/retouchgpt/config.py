@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,13 @@ from stream_retouch.errors import WeightsError
 class RetouchGPTConfig:
     """Every size that shapes a tensor. Defaults are the CPU model that ships."""
 
-    crop_size: int = CROP_SIZE
-    """Side of the input crop, pixels."""
-    layer_size: int = LAYER_SIZE
-    """Side of the edit layer and the mask, pixels; half the crop."""
+    finer: int = 0
+    """Channels of the finer level, which doubles crop and edit layer; 0 for a network without one."""
     request_size: int = REQUEST_SIZE
     """Side of the request map, cells."""
     categories: int = REQUEST_CHANNELS
     """Evidence and request channels."""
-    widths: tuple[int, int, int] = (16, 32, 48)
+    widths: tuple[int, int, int] = (16, 32, 64)
     """Channels of f1, f2, f3 at 1/2, 1/4 and 1/8 of the crop."""
     block_width: int = BLOCK_WIDTH
     """Channels of f4 at 1/16 of the crop and of the transformer R."""
@@ -53,14 +51,30 @@ class RetouchGPTConfig:
     """Classes of amount (0, then four quarters) that the plan decoded from f_r distinguishes."""
 
     def __post_init__(self) -> None:
-        if self.layer_size * 2 != self.crop_size:
-            raise ValueError(f"layer_size must be half of crop_size, not {self.layer_size}")
+        if self.finer < 0:
+            raise ValueError(f"finer must be 0 or a number of channels, not {self.finer}")
         if self.block_width % self.heads:
             raise ValueError(f"block_width {self.block_width} must be a multiple of heads")
 
+    @property
+    def crop_size(self) -> int:
+        """Side of the input crop, pixels."""
+        return 2 * CROP_SIZE if self.finer else CROP_SIZE
+
+    @property
+    def layer_size(self) -> int:
+        """Side of the edit layer and the mask, pixels; half the crop."""
+        return 2 * LAYER_SIZE if self.finer else LAYER_SIZE
+
+    @property
+    def inner(self) -> RetouchGPTConfig:
+        """The network without its finer level, at half the size."""
+        return replace(self, finer=0)
+
     def as_dict(self) -> dict[str, Any]:
-        """The configuration as JSON values."""
-        return {**asdict(self), "widths": list(self.widths)}
+        """The configuration as JSON values, with the sizes that follow from it."""
+        sizes = {"crop_size": self.crop_size, "layer_size": self.layer_size}
+        return {**sizes, **asdict(self), "widths": list(self.widths)}
 
     def to_json(self) -> str:
         """The configuration as indented JSON."""
@@ -71,7 +85,8 @@ class RetouchGPTConfig:
         """Reads a configuration.
 
         Raises:
-            WeightsError: the file is missing, no JSON, or holds other fields than this version knows.
+            WeightsError: the file is missing, no JSON, holds other fields than this version knows, or sizes that do
+                not follow from them.
         """
         try:
             values: dict[str, Any] = json.loads(path.read_text())
@@ -79,6 +94,11 @@ class RetouchGPTConfig:
             raise WeightsError(str(path), f"configuration unreadable ({problem})") from problem
         try:
             values["widths"] = tuple(values["widths"])
-            return RetouchGPTConfig(**values)
+            sizes = {n: values.pop(n) for n in ("crop_size", "layer_size") if n in values}
+            config = RetouchGPTConfig(**values)
+            for name, size in sizes.items():
+                if size != getattr(config, name):
+                    raise ValueError(f"{name} is {size}, not {getattr(config, name)}")
+            return config
         except (KeyError, TypeError, ValueError) as problem:
             raise WeightsError(str(path), f"not a RetouchGPT configuration ({problem})") from None

@@ -39,9 +39,19 @@ class Residual(nn.Module):
 def rise2(side: int) -> torch.Tensor:
     """The matrix U (2 side, side) of `up2` along one axis: up2(x) = U x U^T for planes of that side.
 
-    For a single channel two products with a constant cost compiled engines a tenth of an interpolation.
+    For a few channels two products with a constant cost compiled engines a tenth of an interpolation.
     """
     return F.interpolate(torch.eye(side)[None], scale_factor=2.0, mode="linear")[0].T.contiguous()
+
+
+def risen(rise_Hh: torch.Tensor, x_BChw: torch.Tensor) -> torch.Tensor:
+    """`up2` of a few square planes by the matrix of `rise2`."""
+    return rise_Hh @ x_BChw @ rise_Hh.T
+
+
+def exchange(side: int) -> torch.Tensor:
+    """The matrix J (side, side) with x J mirrored left to right, for planes of that side."""
+    return torch.eye(side).flip(0)
 
 
 def up2(x_BCHW: torch.Tensor) -> torch.Tensor:

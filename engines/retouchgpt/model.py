@@ -1,6 +1,10 @@
 """RetouchGPT put together: what runs on every frame, what runs when the words change.
 
-Shapes: B batch, S crop side, H layer side, K categories, N request cells.
+With a finer level (`engines.retouchgpt.finer`) everything else works at half the crop's size, and M_s inside is what
+the language model and R see.
+
+Shapes: B batch, S crop side, H layer side, h = H / 2, K categories, N request cells; a finer level doubles S and H but
+not h.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ from torch.nn import functional as F
 from engines.retouchgpt.config import RetouchGPTConfig
 from engines.retouchgpt.decoder import CODES, Decoder
 from engines.retouchgpt.encoder import Features, ImageEncoder
-from engines.retouchgpt.imperfection import ImperfectionPredictor
+from engines.retouchgpt.finer import FinerLevel
+from engines.retouchgpt.imperfection import Imperfection, ImperfectionPredictor
 from engines.retouchgpt.prompt import Embedding, LanguageEmbedding
 from engines.retouchgpt.retoucher import Retoucher
 
@@ -35,9 +40,22 @@ class FrameOutput:
     mask: torch.Tensor
     """(B, 1, H, H) M_s, 0..1."""
     logits: torch.Tensor
-    """(B, K, H, H) evidence before the activation."""
+    """(B, K, h, h) evidence before the activation."""
     skin_luma: torch.Tensor
     """(B,) mu, code values."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What E_img and the colours say of a batch of crops."""
+
+    features: Features
+    ycc: torch.Tensor
+    """(B, 3, h', h') half the inner crop's size, luma less mu, in units of CODES."""
+    skin_luma: torch.Tensor
+    """(B, 1, 1, 1) mu less 128."""
+    fine: torch.Tensor | None
+    """What the finer level sees."""
 
 
 class HalvedYcc(nn.Module):
@@ -69,13 +87,16 @@ class RetouchGPT(nn.Module):
     def __init__(self, config: RetouchGPTConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ImageEncoder(config)
-        self.imperfection = ImperfectionPredictor(config)
-        self.retoucher = Retoucher(config)
-        self.decoder = Decoder(config)
-        self.language = LanguageEmbedding(config)
+        inner = config.inner
+        self.encoder = ImageEncoder(inner)
+        self.imperfection = ImperfectionPredictor(inner)
+        self.retoucher = Retoucher(inner)
+        self.decoder = Decoder(inner)
+        self.language = LanguageEmbedding(inner)
         self.to_ycc: nn.Module = HalvedYcc()
-        self.register_buffer("oval", _face_oval(config.layer_size), persistent=False)
+        self.finer = FinerLevel(config) if config.finer else None
+        self.halve: nn.Module = nn.AvgPool2d(2) if config.finer else nn.Identity()
+        self.register_buffer("oval", _face_oval(inner.layer_size), persistent=False)
         self.register_buffer("luma", torch.tensor([1.0, 0, 0])[:, None, None], persistent=False)
 
     def frame(
@@ -88,28 +109,37 @@ class RetouchGPT(nn.Module):
         gamma: torch.Tensor,
     ) -> FrameOutput:
         """Edit layer and mask of RGB crops 0..1; the rest as in `stream_retouch.engine.Conditioning`, batched."""
-        features = self.encoder(x_B3SS)
-        return self._finish(x_B3SS, features, request_BKNN, f_txt, alpha, beta, gamma)
+        seen = self._seen(x_B3SS)
+        found = self.imperfection(seen.features, f_txt, request_BKNN)
+        return self._finish(seen, found, alpha, beta, gamma)
+
+    def _seen(self, x_B3SS: torch.Tensor) -> _Seen:
+        small = self.halve(x_B3SS)
+        ycc = self.to_ycc(small)
+        skin_luma = (ycc * self.oval).sum((1, 2, 3), keepdim=True)
+        centred = (ycc - skin_luma * self.luma) / CODES
+        if self.finer is None:
+            return _Seen(self.encoder(small, centred), centred, skin_luma, None)
+        f0 = self.finer.stem(x_B3SS)
+        features = self.encoder(small, centred, self.finer.join(f0))
+        return _Seen(features, centred, skin_luma, f0)
 
     def _finish(
         self,
-        x_B3SS: torch.Tensor,
-        features: Features,
-        request_BKNN: torch.Tensor,
-        f_txt: torch.Tensor,
+        seen: _Seen,
+        found: Imperfection,
         alpha: torch.Tensor,
         beta: torch.Tensor,
         gamma: torch.Tensor,
     ) -> FrameOutput:
-        mask, requested, logits = self.imperfection(features, f_txt, request_BKNN)
+        mask = found.mask
         m2, m3, m4 = (F.avg_pool2d(mask, n) for n in (2, 4, 8))
         peak4 = F.max_pool2d(mask, 8)
-        r = self.retoucher(features[3], m4, peak4, alpha, beta, gamma)
-        ycc = self.to_ycc(x_B3SS)
-        skin_luma = (ycc * self.oval).sum((1, 2, 3), keepdim=True)
-        centred = (ycc - skin_luma * self.luma) / CODES
-        layer = self.decoder(features, r, (mask, m2, m3, m4), requested, centred)
-        return FrameOutput(layer, mask, logits, skin_luma[:, 0, 0, 0] + 128.0)
+        r = self.retoucher(seen.features[3], m4, peak4, alpha, beta, gamma)
+        layer = self.decoder(seen.features, r, (m2, m3, m4), found, seen.ycc)
+        if self.finer is not None:
+            layer, mask = self.finer(seen.fine, layer, mask, found.most)
+        return FrameOutput(layer, mask, found.logits, seen.skin_luma[:, 0, 0, 0] + 128.0)
 
     def embed(
         self,
@@ -119,7 +149,8 @@ class RetouchGPT(nn.Module):
         seen_B: torch.Tensor,
     ) -> Embedding:
         """The conditioning of plans (token numbers, 0 = padding) seen on key-frame crops."""
-        embedding, _ = self._embed(words_BT, self.encoder(x_B3SS), request_BKNN, seen_B)
+        features = self._seen(x_B3SS).features
+        embedding, _ = self._embed(words_BT, features, request_BKNN, seen_B)
         return embedding
 
     def _embed(
@@ -128,12 +159,12 @@ class RetouchGPT(nn.Module):
         features: Features,
         request_BKNN: torch.Tensor,
         seen_B: torch.Tensor,
-    ) -> tuple[Embedding, torch.Tensor]:
+    ) -> tuple[Embedding, Imperfection]:
         states, f_txt = self.language.text(words_BT)
-        mask, _, logits = self.imperfection(features, f_txt, request_BKNN)
-        m3 = F.avg_pool2d(mask, 4).detach()
+        found = self.imperfection(features, f_txt, request_BKNN)
+        m3 = F.avg_pool2d(found.mask, 4).detach()
         embedding = self.language(states, f_txt, words_BT == 0, features[2].detach(), m3, seen_B)
-        return embedding, logits
+        return embedding, found
 
     def forward(
         self,
@@ -143,10 +174,9 @@ class RetouchGPT(nn.Module):
         seen_B: torch.Tensor,
     ) -> tuple[FrameOutput, Embedding]:
         """Both parts on the same crops, as training runs them: the crop is its own key frame."""
-        features = self.encoder(x_B3SS)
-        e, _ = self._embed(words_BT, features, request_BKNN, seen_B)
-        out = self._finish(x_B3SS, features, request_BKNN, e.f_txt, e.alpha, e.beta, e.gamma)
-        return out, e
+        seen = self._seen(x_B3SS)
+        e, found = self._embed(words_BT, seen.features, request_BKNN, seen_B)
+        return self._finish(seen, found, e.alpha, e.beta, e.gamma), e
 
 
 def _face_oval(side: int) -> torch.Tensor:

@@ -94,16 +94,35 @@ class TwoPartConvolution(nn.Module):
 
 def _exact(model: RetouchGPT) -> RetouchGPT:
     """The model, changed in place: it takes crops in code values, twice, and sensitive weights are in two parts."""
-    stage1, ycc, gates = model.encoder.stage1, model.to_ycc, model.decoder.gates
-    assert isinstance(ycc, HalvedYcc) and isinstance(gates, nn.Conv2d) and gates.bias is not None
-    weight, bias = _folded(stage1)
-    stage1.conv = Convolution(_side_by_side(weight / 255.0), bias, stride=2, padding=1)
-    stage1.norm = nn.Identity()
-    model.to_ycc = Convolution(_side_by_side(ycc.weight / 255.0), ycc.bias, stride=2)
-    model.decoder.colours.conv = TwoPartConvolution(*_folded(model.decoder.colours))
-    model.decoder.colours.norm = nn.Identity()
-    model.decoder.gates = TwoPartConvolution(gates.weight, gates.bias)
+    stage1, ycc, decoder = model.encoder.stage1, model.to_ycc, model.decoder
+    assert isinstance(ycc, HalvedYcc)
+    step = 1
+    if model.finer is not None:
+        # means of 2x2 code values are not exact in bf16: the convolutions that take them work on the crop itself
+        step, model.halve = 2, nn.Identity()
+        _take_code_values(model.finer.stem, 1)
+    _take_code_values(stage1, step)
+    weight = _over_blocks(ycc.weight / 255.0, step)
+    model.to_ycc = Convolution(_side_by_side(weight), ycc.bias, stride=2 * step)
+    decoder.gates, decoder.flatten = map(_in_two_parts, (decoder.gates, decoder.flatten))
     return model
+
+
+def _in_two_parts(head: nn.Module) -> TwoPartConvolution:
+    assert isinstance(head, nn.Conv2d) and head.bias is not None
+    return TwoPartConvolution(head.weight, head.bias)
+
+
+def _take_code_values(layer: ConvNorm, step: int) -> None:
+    """Changes a layer of kernel 4 and stride 2, in place, to take code values, twice, at `step` times the size."""
+    weight, bias = _folded(layer)
+    weight = _side_by_side(_over_blocks(weight / 255.0, step))
+    layer.conv, layer.norm = Convolution(weight, bias, 2 * step, step), nn.Identity()
+
+
+def _over_blocks(weight: torch.Tensor, step: int) -> torch.Tensor:
+    """The weight that takes step x step pixels where `weight` takes their mean."""
+    return weight.repeat_interleave(step, 2).repeat_interleave(step, 3) / step**2
 
 
 def _folded(layer: ConvNorm) -> tuple[torch.Tensor, torch.Tensor]:

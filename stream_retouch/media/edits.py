@@ -1,15 +1,17 @@
 """Edits: edit layers as floats, how they are mixed, scaled and made visible. All in crop
 coordinates.
 
-One layer pixel is CROP_SIZE / LAYER_SIZE crop pixels; see engine.EditLayer for what the channels
-do.
+A layer of side L covers the whole crop, so one layer pixel is CROP_SIZE / L crop pixels; edits of
+one face have the same L. See engine.EditLayer for what the channels do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +28,7 @@ Plane = NDArray[np.float32]
 FLATTEN, OFFSET, CB, CR = range(4)
 """Places of the channels in `Edit.channels`."""
 FEATHER_PX = 8
-"""Layer pixels over which the mask goes to 0 at the crop's edge."""
+"""Pixels of a layer of LAYER_SIZE over which the mask goes to 0 at the crop's edge."""
 OVERLAY_CHROMA = 44.0
 """Full-range chroma codes that the overlay adds to Cb and Cr where the mask is 1: magenta."""
 
@@ -35,14 +37,13 @@ _NEUTRAL = np.array([0, 128, 128, 128], np.float32)[:, None, None]
 _TINT = np.array([0, 0, OVERLAY_CHROMA, OVERLAY_CHROMA], np.float32)[:, None, None]
 
 
-def _feather() -> Plane:
-    """(L, L): 0 on the outermost layer pixels, 1 from FEATHER_PX inside them."""
-    place = np.arange(LAYER_SIZE)
-    ramp = np.minimum(np.minimum(place, LAYER_SIZE - 1 - place) / FEATHER_PX, 1.0)
-    return np.minimum(ramp[:, None], ramp[None, :]).astype(np.float32)
-
-
-_FEATHER = _feather()
+@lru_cache(maxsize=2)
+def _feather(side: int) -> Plane:
+    """(side, side) over 255: 0 on the outermost layer pixels, 1 from FEATHER_PX inside them."""
+    place = (np.arange(side) + 0.5) * (LAYER_SIZE / side) - 0.5
+    ramp = np.clip(np.minimum(place, LAYER_SIZE - 1 - place) / FEATHER_PX, 0.0, 1.0)
+    feather = np.minimum(ramp[:, None], ramp[None, :]).astype(np.float32)
+    return np.asarray(feather / np.float32(255.0), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +65,7 @@ def edit_of(layer: EditLayer, texture: Plane | None = None) -> Edit:
     """The layer as floats, its mask feathered at the crop's edge; without `texture` no grain."""
     return Edit(
         channels=(layer.codes - _NEUTRAL) * _STEPS,
-        mask=layer.mask * (_FEATHER / np.float32(255.0)),
+        mask=layer.mask * _feather(layer.mask.shape[0]),
         skin_luma=float(layer.skin_luma),
         texture=np.zeros((REQUEST_SIZE, REQUEST_SIZE), np.float32) if texture is None else texture,
     )
@@ -73,6 +74,17 @@ def edit_of(layer: EditLayer, texture: Plane | None = None) -> Edit:
 def scaled(edit: Edit, weight: float) -> Edit:
     """The edit with its mask times `weight` (0..1)."""
     return edit if weight == 1.0 else replace(edit, mask=edit.mask * np.float32(weight))
+
+
+def halved(edit: Edit) -> Edit:
+    """The edit with a layer of half the side, each pixel doing what its four did on the average."""
+    size = (edit.mask.shape[1] // 2, edit.mask.shape[0] // 2)
+    mask, *shares = (
+        np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+        for plane in (edit.mask, *(edit.channels * edit.mask))
+    )
+    channels = np.stack(shares) / np.maximum(mask, np.float32(1e-6))
+    return replace(edit, channels=channels.astype(np.float32, copy=False), mask=mask)
 
 
 def tinted(edit: Edit) -> Edit:
@@ -92,9 +104,9 @@ def mixed(parts: Sequence[tuple[Edit, float]]) -> Edit | None:
         return None
     if len(parts) == 1:
         return scaled(*parts[0])
-    skin_luma = parts[-1][0].skin_luma
-    mask = np.zeros((LAYER_SIZE, LAYER_SIZE), np.float32)
-    channels = np.zeros((4, LAYER_SIZE, LAYER_SIZE), np.float32)
+    last = parts[-1][0]
+    skin_luma = last.skin_luma
+    mask, channels = np.zeros_like(last.mask), np.zeros_like(last.channels)
     texture = np.zeros((REQUEST_SIZE, REQUEST_SIZE), np.float32)
     for edit, weight in parts:
         share = edit.mask * np.float32(weight)

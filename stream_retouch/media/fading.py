@@ -27,8 +27,8 @@ was."""
 class FaceEdit:
     """The edit of one face. All times are pts in seconds and do not step back."""
 
-    def __init__(self, fade_in_s: float = FADE_IN_S) -> None:
-        self._fade_in_s = fade_in_s
+    def __init__(self, fade_in_s: float = FADE_IN_S, *, smooth: bool = True) -> None:
+        self._fade_in_s, self._smooth = fade_in_s, smooth
         self.version: int | None = None
         """Version of the look that is shown or fading in; None before the first."""
         self._smoother = LayerSmoother()
@@ -95,8 +95,10 @@ class FaceEdit:
         if self._edit is not None and self._hold(before_s) < 1.0 and self.version is not None:
             # It had begun to fade for want of answers: it comes back as gently as it went.
             self.turn(self.version, before_s, now_s)
-        smoothed = scaled(self._smoother.apply(edit, crop, crop_s), strength)
-        self._edit = tinted(smoothed) if overlay else smoothed
+        if self._smooth:
+            edit = self._smoother.apply(edit, crop, crop_s)
+        edit = scaled(edit, strength)
+        self._edit = tinted(edit) if overlay else edit
         self._edit_s = crop_s
 
     def at(self, pts_s: float) -> Edit | None:

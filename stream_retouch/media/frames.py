@@ -235,6 +235,17 @@ def take_crop(picture: Picture, transform: Affine, size: int = CROP_SIZE) -> NDA
     return rgb.astype(np.uint8, copy=False)
 
 
+def usual_crop(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A crop of any of CROP_SIZES at CROP_SIZE, by area; one that has that size is returned itself.
+
+    For what looks at crops for its own purposes, and sees enough at that size.
+    """
+    if crop.shape[0] == CROP_SIZE:
+        return crop
+    small = cv2.resize(crop, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
+    return small.astype(np.uint8, copy=False)
+
+
 def _sample(plane: Plane, to_plane: Affine, size: int) -> Plane:
     """`plane` at the (size, size) places that `to_plane` gives, bilinear, shrunk by area before if
     need be."""

@@ -26,8 +26,8 @@ from stream_retouch.media.affine import (
     scale_of,
 )
 from stream_retouch.media.colour import Coding, coding
-from stream_retouch.media.edits import CB, CR, FLATTEN, OFFSET, Edit
-from stream_retouch.media.frames import Picture, frame_with, planes_of
+from stream_retouch.media.edits import CB, CR, FLATTEN, OFFSET, Edit, halved
+from stream_retouch.media.frames import SHRINK_FROM, Picture, frame_with, planes_of
 from stream_retouch.media.grain import LEAST_FLATTENING, grain_of
 
 LEAST_MASK = 1 / 255
@@ -91,7 +91,11 @@ def _apply(canvas: Picture, transform: Affine, edit: Edit) -> None:
     ``Y' = Y + M*((g-1)*(Y-mu) + o)`` and ``C' = C + M*c`` in full-range BT.601, expressed in the
     frame's own range and matrix (see media.colour). Rounded to nearest, kept within 0..255.
     """
-    to_frame = compose(transform, crop_from_grid(LAYER_SIZE))
+    to_frame = compose(transform, crop_from_grid(edit.mask.shape[0]))
+    if edit.mask.shape[0] > LAYER_SIZE and scale_of(to_frame) * SHRINK_FROM < 1.0:
+        # Bilinear samples would skip layer pixels, and the edit would shimmer as the face moves.
+        edit = halved(edit)
+        to_frame = compose(transform, crop_from_grid(edit.mask.shape[0]))
     to_layer = invert(to_frame)
     boxes = _boxes(edit.mask, to_frame, to_layer, _Box(0, 0, canvas.width, canvas.height))
     if not boxes:
@@ -167,7 +171,7 @@ class _LumaEdit:
             if weight:
                 offset = offset + edit.channels[channel] * np.float32(weight)
         scale = np.float32(code.luma_scale)
-        to_crop = compose(crop_from_grid(LAYER_SIZE), to_layer)
+        to_crop = compose(crop_from_grid(edit.mask.shape[0]), to_layer)
         grain = grain_of(edit, 1.0 / scale_of(to_crop))
         return cls(
             layers=_merged(edit.mask, edit.channels[FLATTEN], offset * scale),

@@ -30,7 +30,7 @@ from stream_retouch.media.affine import Affine
 from stream_retouch.media.edits import Edit, edit_of, scaled
 from stream_retouch.media.faces import Face, FaceTracker
 from stream_retouch.media.fading import FADE_IN_S, FaceEdit
-from stream_retouch.media.frames import Picture, picture_of, take_crop
+from stream_retouch.media.frames import Picture, picture_of, take_crop, usual_crop
 from stream_retouch.media.grain import texture_of
 from stream_retouch.media.paste import paste
 
@@ -79,7 +79,7 @@ class Job:
     subjects: list[Face]
     """The B of `faces` that the engine is asked about: those with anything requested."""
     crops: NDArray[np.uint8]
-    """(B, CROP_SIZE, CROP_SIZE, 3) RGB; B may be 0, then there is nothing to ask."""
+    """(B, S, S, 3) RGB, S the engine's crop size; B may be 0, then there is nothing to ask."""
     requests: NDArray[np.float32]
     """(B, 17, 32, 32)."""
     conditionings: list[Conditioning]
@@ -118,13 +118,18 @@ class FrameRetoucher:
         self,
         finder: FaceFinder,
         *,
+        crop_size: int = CROP_SIZE,
         webrtc: bool = False,
         fade_s: float = FADE_IN_S,
         tracker: Tracker | None = None,
+        smooth: bool = True,
     ) -> None:
-        """`fade_s` is how long a new look fades in; 0 for a file, which is retouched at once."""
+        """`crop_size` is the engine's. `fade_s` is how long a new look fades in; 0 for a file, which is
+        retouched at once. Without `smooth` every frame shows the edit of its own crop alone: to measure
+        what smoothing does."""
         self._tracker: Tracker = FaceTracker(finder, MAX_FACES) if tracker is None else tracker
-        self._webrtc, self._fade_s = webrtc, fade_s
+        self._crop_size = crop_size
+        self._webrtc, self._fade_s, self._smooth = webrtc, fade_s, smooth
         self._reformatter = VideoReformatter()
         self._edits: dict[int, FaceEdit] = {}
         self._shown: frozenset[int] = frozenset()  # ids of the faces in the last finished frame
@@ -140,13 +145,14 @@ class FrameRetoucher:
         pts_s = self._time_of(frame)
         if not look.enabled:
             self._forget()
-            return _job(frame, None, pts_s, look, [], frozenset(), [])
+            return _job(frame, None, pts_s, look, [], frozenset(), [], self._crop_size)
         picture = picture_of(frame, webrtc=self._webrtc, reformatter=self._reformatter)
         faces = self._tracker.update(picture, pts_s)[:MAX_FACES]
         self._latest = (picture, faces)
         requests = [request_map(look.table, face.regions, face.uncut) for face in faces]
         asked = [(face, map_) for face, map_ in zip(faces, requests, strict=True) if map_.any()]
-        return _job(frame, picture, pts_s, look, faces, self._known(faces, pts_s), asked)
+        known = self._known(faces, pts_s)
+        return _job(frame, picture, pts_s, look, faces, known, asked, self._crop_size)
 
     def finish(self, job: Job, answers: Sequence[tuple[Job, list[EditLayer]]]) -> Retouched:
         """The frame of `job`, retouched as well as the answers allow.
@@ -205,7 +211,7 @@ class FrameRetoucher:
     def key_crop(self, face_id: int | None) -> NDArray[np.uint8] | None:
         """The latest crop of that face, or of the largest for None; None if it is not in view.
 
-        (CROP_SIZE, CROP_SIZE, 3) RGB. Any thread may ask.
+        (S, S, 3) RGB, S the engine's crop size. Any thread may ask.
         """
         picture, faces = self._latest
         if face_id is not None:
@@ -213,7 +219,7 @@ class FrameRetoucher:
         if picture is None or not faces:
             return None
         largest = max(faces, key=lambda face: abs(np.linalg.det(face.transform[:, :2])))
-        return take_crop(picture, largest.transform)
+        return take_crop(picture, largest.transform, self._crop_size)
 
     def _known(self, faces: list[Face], pts_s: float) -> frozenset[int]:
         """Ids of these faces and of those that left a moment ago."""
@@ -227,7 +233,7 @@ class FrameRetoucher:
         self._edits = {i: edit for i, edit in self._edits.items() if i in job.known}
         for face in job.faces:
             if face.id not in self._edits:
-                self._edits[face.id] = FaceEdit(self._fade_s)
+                self._edits[face.id] = FaceEdit(self._fade_s, smooth=self._smooth)
             elif face.id not in self._shown:
                 self._edits[face.id].resume(job.look.version, before_s)
         self._shown = frozenset(face.id for face in job.faces)
@@ -246,7 +252,7 @@ class FrameRetoucher:
                     continue
                 shown = self._edits[face.id]
                 self._turn(shown, job, before_s)
-                edit = edit_of(layer)
+                crop, edit = usual_crop(crop), edit_of(layer)
                 edit = replace(edit, texture=texture_of(crop, face.regions.max(axis=0), edit))
                 shown.learn(
                     edit,
@@ -311,13 +317,14 @@ def _job(
     faces: list[Face],
     known: frozenset[int],
     asked: list[tuple[Face, NDArray[np.float32]]],
+    crop_size: int,
 ) -> Job:
     """The job with the crops of the faces that the engine is asked about."""
-    crops = np.empty((len(asked), CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    crops = np.empty((len(asked), crop_size, crop_size, 3), np.uint8)
     requests = np.empty((len(asked), REQUEST_CHANNELS, REQUEST_SIZE, REQUEST_SIZE), np.float32)
     for i, (face, request) in enumerate(asked):
         if picture is not None:
-            crops[i] = take_crop(picture, face.transform)
+            crops[i] = take_crop(picture, face.transform, crop_size)
         requests[i] = request
     subjects = [face for face, _ in asked]
     conditionings = [look.by_face.get(face.id, look.default) for face in subjects]

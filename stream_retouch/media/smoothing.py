@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_retouch.engine import LAYER_SIZE
 from stream_retouch.media.edits import Edit
 
 LOOK_SIZE = 64
@@ -61,7 +60,7 @@ class LayerSmoother:
         if self._edit is not None and self._look is not None and 0.0 < passed_s <= LONGEST_GAP_S:
             difference = np.abs(look - self._look)
             if float(difference.mean()) < CUT:
-                share = _share_of_new(difference, passed_s)
+                share = _share_of_new(difference, passed_s, edit.mask.shape[0])
                 smoothed = _towards(self._edit, edit, share)
         self._edit, self._look, self._pts_s = smoothed, look, pts_s
         return smoothed
@@ -74,15 +73,17 @@ def _look(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     return cv2.blur(small, (3, 3)).astype(np.float32, copy=False)
 
 
-def _share_of_new(difference: NDArray[np.float32], passed_s: float) -> NDArray[np.float32]:
-    """(L, L) how much of the new layer counts: 1 where the crop changed, least where it did not.
+def _share_of_new(
+    difference: NDArray[np.float32], passed_s: float, side: int
+) -> NDArray[np.float32]:
+    """(side, side) how much of the new layer counts: 1 where the crop changed, least where it did not.
 
     The least share is that of an exponential average with TIME_CONSTANT_S, whatever the frame rate.
     """
     least = 1.0 - math.exp(-passed_s / TIME_CONSTANT_S)
     changed = np.clip((difference - STILL) / (MOVED - STILL), 0.0, 1.0)
     reached = cv2.dilate(changed, _REACH)
-    wide = cv2.resize(reached, (LAYER_SIZE, LAYER_SIZE), interpolation=cv2.INTER_LINEAR)
+    wide = cv2.resize(reached, (side, side), interpolation=cv2.INTER_LINEAR)
     return (least + (1.0 - least) * wide).astype(np.float32)
 
 

@@ -12,6 +12,7 @@ from stream_retouch.engine import Conditioner, FaceFinder, Planner, RetouchEngin
 from stream_retouch.errors import SettingsError
 from stream_retouch.language.dialogue import advance
 from stream_retouch.language.plan import Dialogue, InstructionPlan, amounts
+from stream_retouch.media.faces import Face
 from stream_retouch.media.retouch import FrameRetoucher, Look, Retouched
 
 
@@ -47,9 +48,13 @@ class LookRetoucher:
         conditioner: Conditioner,
         engine: RetouchEngine,
         strength: float = 1.0,
+        smooth: bool = True,
     ) -> None:
+        """`smooth` as for `FrameRetoucher`."""
         self._conditioner, self._engine = conditioner, engine
-        self._retoucher = FrameRetoucher(finder, fade_s=0.0)
+        self._retoucher = FrameRetoucher(
+            finder, crop_size=engine.crop_size, fade_s=0.0, smooth=smooth
+        )
         self._look = Look(
             version=1,
             plan=plan,
@@ -76,3 +81,7 @@ class LookRetoucher:
         done = self._retoucher.finish(job, [(job, layers)])
         self._retoucher.look_around()
         return done
+
+    def faces(self) -> list[Face]:
+        """The faces in the latest frame."""
+        return self._retoucher.faces()

@@ -45,12 +45,17 @@ def create_app(
         SettingsError: the address is open to a network and there is no token.
     """
     settings.check_exposure()
+
+    def usual_retoucher(finder: FaceFinder) -> Retoucher:
+        assert service.parts is not None  # no session is opened without them
+        return FrameRetoucher(finder, crop_size=service.parts.engine.crop_size, webrtc=True)
+
     service = Service(
         settings,
         parts,
         registry,
         make_peer or (lambda: Peer(peer_options(settings))),
-        make_retoucher or (lambda finder: FrameRetoucher(finder, webrtc=True)),
+        make_retoucher or usual_retoucher,
     )
 
     @asynccontextmanager

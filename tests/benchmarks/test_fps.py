@@ -38,7 +38,7 @@ def test_the_last_line_is_json_with_every_figure(
     assert fps.main([*arguments, "--cache", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     found = json.loads(lines[-1])
-    assert found["engine"] == engine and found["threads"] == 1
+    assert found["engine"] == engine and found["threads"] == 1 and found["size"] == 256
     assert found["weights_sha256"] == weights_hash(weights)
     for key in ("ms", "eager_ms"):
         assert 0 < found[key]["p50"] <= found[key]["p95"] <= found[key]["p99"]
@@ -52,3 +52,6 @@ def test_what_is_missing_is_said_in_a_sentence(
 ) -> None:
     assert fps.main(["--weights", str(tmp_path / "none.safetensors")]) == 1
     assert "no such file" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        fps.main(["--size", "300"])
+    assert "invalid choice: 300" in capsys.readouterr().err

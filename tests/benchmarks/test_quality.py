@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import heldout
-from benchmarks.quality import Sums, Views, psnr, to_frame, to_rgb, tone_of
-from training.splits import HELDOUT_PERSONS
+from benchmarks.quality.pictures import psnr, to_frame, to_rgb
+from benchmarks.quality.scenes import people
+from benchmarks.quality.sums import Sums, gain_db, pooled
+from benchmarks.quality.views import Views, views
+from stream_retouch.language.plan import InstructionPlan, Keep
+from tests.benchmarks.quality_scenes import MOLE, SPOT, scene
+from training.splits import HELDOUT_PERSONS, VALIDATION_PERSONS
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 needs_portraits = pytest.mark.skipif(
@@ -20,46 +26,71 @@ needs_portraits = pytest.mark.skipif(
 )
 
 
-def views() -> Views:
-    """A picture of 100 with two spots of 60: the left one is asked to go, the right one to stay."""
-    clean = np.full((8, 16, 3), 100.0, np.float32)
-    source, target = clean.copy(), clean.copy()
-    source[2:4, 2:4] = source[2:4, 12:14] = target[2:4, 12:14] = 60.0
-    wanted, unnamed = np.zeros((8, 16), bool), np.zeros((8, 16), bool)
-    wanted[2:4, 2:4] = unnamed[2:4, 12:14] = True
-    return Views(
-        clean, source, target, wanted, ~(wanted | unnamed), unnamed, {"mole": wanted.copy()}
-    )
+@pytest.fixture(scope="module")
+def seen() -> Views:
+    return views(scene())
 
 
-def figures(picture: np.ndarray) -> dict[str, float]:
-    sums = Sums()
-    sums.add(picture, views())
-    return sums.figures()
+def sums(picture: np.ndarray, seen: Views) -> Sums:
+    found = Sums()
+    found.add(picture, seen)
+    return found
 
 
-def test_doing_nothing_removes_nothing_and_changes_nothing() -> None:
-    found = figures(views().source)
+def test_doing_nothing_removes_nothing_and_changes_nothing(seen: Views) -> None:
+    found = sums(seen.source, seen).figures()
     assert found["named_removed"] == pytest.approx(0.0)
-    assert found["unnamed_changed"] == 0.0
+    assert found["unnamed_changed"] == found["kept_changed"] == 0.0
     assert found["clean_psnr_db"] == 99.0
-    assert found["masked_psnr_db"] == pytest.approx(20 * np.log10(255 / 40))
+    assert found["masked_psnr_db"] == pytest.approx(20 * np.log10(255 / 40), abs=0.05)
 
 
-def test_the_target_removes_all_that_was_named() -> None:
-    found = figures(views().target)
+def test_the_target_removes_all_that_was_named(seen: Views) -> None:
+    found = sums(seen.target, seen).figures()
     assert found["named_removed"] == pytest.approx(1.0)
     assert found["unnamed_changed"] == 0.0
     assert found["masked_psnr_db"] == 99.0
 
 
-def test_removing_everything_is_charged_for_what_was_not_named() -> None:
-    assert figures(views().clean)["unnamed_changed"] == pytest.approx(1.0)
+def test_removing_everything_is_charged_for_what_was_not_named_and_what_was_kept(
+    seen: Views,
+) -> None:
+    found = sums(seen.clean, seen).figures()
+    assert found["unnamed_changed"] == pytest.approx(1.0)
+    assert found["kept_changed"] == pytest.approx(1.0)
 
 
-def test_half_an_edit_removes_half() -> None:
-    half = (views().source + views().target) / 2
-    assert figures(half)["named_removed"] == pytest.approx(0.5)
+def test_half_an_edit_removes_half(seen: Views) -> None:
+    half = (seen.source + seen.target) / 2
+    assert sums(half, seen).figures()["named_removed"] == pytest.approx(0.5)
+
+
+def test_kinds_are_told_apart(seen: Views) -> None:
+    assert sums(seen.target, seen).removed_by_kind() == {"mole": pytest.approx(1.0)}
+
+
+def test_kept_pixels_lie_where_the_kept_kind_is_in_its_kept_region(seen: Views) -> None:
+    assert seen.kept[SPOT].all() and not seen.kept[MOLE].any()
+    other = Keep("spot", ("right_cheek",))
+    elsewhere = replace(scene(), plan=InstructionPlan(scene().plan.edits, (other,)))
+    assert not views(elsewhere).kept.any()
+
+
+def test_without_a_keep_nothing_is_said_about_kept_pixels() -> None:
+    bare = views(scene(keep=False))
+    assert sums(bare.clean, bare).figures()["kept_changed"] is None
+
+
+def test_pooled_sums_are_those_of_all_scenes_together(seen: Views) -> None:
+    both = sums(seen.source, seen)
+    both.add(seen.target, seen)
+    assert pooled([sums(seen.source, seen), sums(seen.target, seen)]) == both
+
+
+def test_the_gain_of_half_an_edit_is_6_db(seen: Views) -> None:
+    half = (seen.source + seen.target) / 2
+    gain = gain_db(sums(half, seen), sums(seen.source, seen))
+    assert gain == pytest.approx(20 * np.log10(2), abs=0.01)
 
 
 def test_psnr_of_one_code_is_48_db() -> None:
@@ -71,10 +102,6 @@ def test_a_picture_passes_420_and_comes_back() -> None:
     assert np.abs(to_rgb(to_frame(rgb)) - rgb).max() < 2.0
 
 
-def test_tones_are_told_apart_by_their_angle() -> None:
-    assert [tone_of(a) for a in (60.0, 35.0, -10.0)] == ["light", "intermediate", "tan to dark"]
-
-
 def test_the_frozen_set_holds_only_held_out_persons_and_every_kind() -> None:
     data = json.loads(heldout.FROZEN.read_text())
     assert set(data["persons"]) == HELDOUT_PERSONS
@@ -83,9 +110,19 @@ def test_the_frozen_set_holds_only_held_out_persons_and_every_kind() -> None:
     assert len(heldout.frozen_hash()) == 64
 
 
+def test_nobody_is_held_out_and_chosen_on() -> None:
+    assert not HELDOUT_PERSONS & VALIDATION_PERSONS
+
+
+@needs_portraits
+def test_each_split_shows_its_own_persons() -> None:
+    for split, persons in (("heldout", HELDOUT_PERSONS), ("validation", VALIDATION_PERSONS)):
+        assert {p.person_id for p in people(SHARED, split)} == persons
+
+
 @needs_portraits
 def test_frozen_scenes_still_paint_what_they_painted() -> None:
-    for scene in itertools.islice(heldout.scenes(SHARED), 2):
-        asked = np.abs(scene.source.astype(int) - scene.target).max(-1) > 8
+    for frozen in itertools.islice(heldout.scenes(SHARED), 2):
+        asked = np.abs(frozen.source.astype(int) - frozen.target).max(-1) > 8
         assert asked.any()
-        assert scene.by_kind
+        assert frozen.by_kind

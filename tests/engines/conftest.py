@@ -17,6 +17,7 @@ from stream_retouch.engine import (
     TEXT_WIDTH,
     Conditioning,
 )
+from tests.engines.networks import FINER, SMALL, learned
 
 
 @pytest.fixture(scope="session")
@@ -25,14 +26,23 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch = pytest.importorskip("torch", reason="torch is not installed")
     pytest.importorskip("transformers", reason="transformers is not installed")
     from engines.retouchgpt import checkpoint
-    from engines.retouchgpt.config import RetouchGPTConfig
     from engines.retouchgpt.model import RetouchGPT
 
     torch.set_num_threads(1)
     torch.manual_seed(5)
-    config = RetouchGPTConfig(widths=(8, 8, 8), language_width=32, language_layers=1)
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    checkpoint.save(RetouchGPT(config), path)
+    checkpoint.save(RetouchGPT(SMALL), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finer_weights(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of a small network with a finer level that has something to say."""
+    from engines.retouchgpt import checkpoint
+    from engines.retouchgpt.model import RetouchGPT
+
+    path = tmp_path_factory.mktemp("weights") / "finer.safetensors"
+    checkpoint.save(learned(RetouchGPT(FINER)), path)
     return path
 
 

@@ -201,3 +201,5 @@ def test_the_command_tells_its_steps_and_says_in_a_sentence_what_is_wrong(
     assert "nothing is to be built" in capsys.readouterr().out
     assert build.main(["--weights", str(tmp_path / "none.safetensors")]) == 1
     assert "no such file" in capsys.readouterr().err
+    assert build.main(["--size", "512", "--weights", str(weights)]) == 1
+    assert "the network's size is 256, not 512" in capsys.readouterr().err

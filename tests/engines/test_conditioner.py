@@ -110,6 +110,15 @@ def test_a_key_crop_of_another_size_is_refused(conditioner: Conditioner) -> None
         conditioner.prepare(SPOTS, np.zeros((8, 8, 3), np.uint8))
 
 
+def test_a_network_for_large_crops_is_shown_large_ones(finer_weights: Path) -> None:
+    conditioner = LanguageConditioner.load(finer_weights)
+    found = conditioner.prepare(SPOTS, np.repeat(np.repeat(CROP, 2, axis=0), 2, axis=1))
+    assert found.alpha.shape == (BLOCKS, BLOCK_WIDTH) and found.f_txt.shape == (TEXT_WIDTH,)
+    assert not equal(found, conditioner.prepare(SPOTS, None))
+    with pytest.raises(EngineError, match=r"pass \(512, 512, 3\) uint8"):
+        conditioner.prepare(SPOTS, CROP)
+
+
 def test_missing_weights_are_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no such file"):
         LanguageConditioner.load(tmp_path / "none.safetensors")

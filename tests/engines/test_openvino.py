@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("openvino", reason="openvino is not installed")
 
-from engines.openvino import OpenVINOEngine
+from engines.openvino import OpenVINOEngine, identity
+from stream_retouch.engine import Conditioning
 from stream_retouch.errors import EngineError, WeightsError
 
 WITHOUT_TORCH = """
@@ -45,6 +48,29 @@ def test_with_the_engine_in_the_cache_no_torch_is_needed_and_nobody_is_told(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "(128, 128) None"
+
+
+def test_a_network_for_large_crops_computes_what_eager_computes(
+    finer_weights: Path, batch: tuple[NDArray[np.uint8], NDArray[np.float32], list[Conditioning]]
+) -> None:
+    from engines.build import exported
+    from engines.eager import EagerEngine
+    from engines.retouchgpt import checkpoint
+
+    model = checkpoint.load(finer_weights)
+    engine, eager = OpenVINOEngine(exported(model), "f32", 1), EagerEngine(model)
+    assert engine.crop_size == eager.crop_size == 512
+    wanted = identity(finer_weights, "f32")
+    assert wanted.inputs["crops"] == [1, 512, 512, 3] and wanted.outputs["mask"] == [1, 256, 256]
+    large = np.repeat(np.repeat(batch[0][:1], 2, axis=1), 2, axis=2)
+    (found,), (truth,) = (e.retouch(large, batch[1][:1], batch[2][:1]) for e in (engine, eager))
+    assert found.codes.shape == (4, 256, 256) and found.mask.shape == (256, 256)
+    assert found.mask.max() > 10
+    for one, other in ((found.codes, truth.codes), (found.mask, truth.mask)):
+        assert np.abs(one.astype(int) - other).max() <= 1
+    for made in (engine, eager):
+        with pytest.raises(EngineError, match=r"not \(3, 512, 512, 3\) uint8; pass "):
+            made.retouch(*batch)
 
 
 def copied(cache: Path, folder: Path) -> Path:

@@ -15,6 +15,7 @@ from stream_retouch.engine import (
     BLOCKS,
     CROP_SIZE,
     LAYER_SIZE,
+    OFFSET_STEP,
     TEXT_WIDTH,
     Conditioning,
     EditLayer,
@@ -55,6 +56,20 @@ def test_the_frozen_crops_are_eight_faces_with_something_to_ask_for_and_small() 
     assert CROPS.stat().st_size <= 300_000
 
 
+def test_a_network_for_large_crops_is_shown_the_same_ones_enlarged() -> None:
+    small, large = samples(Neutral()), samples(Neutral(), crop_size=512)
+    assert large.crops.shape == (8, 512, 512, 3) and large.crops.dtype == np.uint8
+    back = large.crops.reshape(8, 256, 2, 256, 2, 3).mean((2, 4))
+    assert np.abs(back - small.crops).mean() < 1
+    assert np.array_equal(large.requests, small.requests)
+    side = np.full((256, 256), 255, np.uint8)
+    codes = np.full((4, 256, 256), 128, np.uint8)
+    codes[0], codes[1] = 0, 138
+    edited = retouched(large.crops[0], EditLayer(codes, side, 128.0))
+    inside = (large.crops[0] < 240).all(axis=2)
+    assert np.allclose((edited - large.crops[0])[inside], 10 * OFFSET_STEP, atol=1e-3)
+
+
 def test_crops_that_cannot_be_read_are_told_with_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "crops.npz"
     with pytest.raises(EngineError, match="cannot be read .*; reinstall stream-retouch"):
@@ -71,14 +86,10 @@ def test_a_neutral_edit_leaves_a_crop_exactly_as_it_is() -> None:
 
 
 def test_an_offset_adds_its_steps_to_every_channel() -> None:
-    from stream_retouch.engine import OFFSET_STEP
-
     assert np.allclose(retouched(GREY[0], layer(offset=138)), 100 + 10 * OFFSET_STEP, atol=1e-3)
 
 
 def test_the_figures_are_those_of_the_definition() -> None:
-    from stream_retouch.engine import OFFSET_STEP
-
     parity = compare(GREY, [layer(offset=138)], [layer(offset=137)])
     assert parity.edit_snr_db == pytest.approx(20, abs=1e-3)
     step = round(OFFSET_STEP)

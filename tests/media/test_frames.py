@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 
 from stream_retouch.media.affine import compose, crop_from_grid, luma_from_chroma
 from stream_retouch.media.colour import coding
-from stream_retouch.media.frames import frame_with, luma_full, picture_of, take_crop
+from stream_retouch.media.frames import frame_with, luma_full, picture_of, take_crop, usual_crop
 from tests.fakes import (
     make_frame,
     make_picture,
@@ -262,3 +262,12 @@ def test_grids_over_the_crop_have_their_centres_where_the_notes_say():
     assert (luma_from_chroma("center") @ [3, 5, 1]).tolist() == [6.5, 10.5]
     both = compose(layer, cell)
     assert (both @ [1, 2, 1]).tolist() == (layer @ [*(cell @ [1, 2, 1]), 1]).tolist()
+
+
+def test_a_large_crop_at_the_usual_size_is_its_2x2_means_and_a_usual_one_is_itself():
+    large = np.random.default_rng(3).integers(0, 256, (512, 512, 3)).astype(np.uint8)
+    means = large.reshape(256, 2, 256, 2, 3).mean((1, 3))
+    small = usual_crop(large)
+    assert small.shape == (256, 256, 3) and small.dtype == np.uint8
+    assert np.abs(small - means).max() <= 0.5
+    assert usual_crop(small) is small

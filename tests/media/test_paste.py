@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stream_retouch.engine import CHROMA_STEP, OFFSET_STEP, EditLayer
-from stream_retouch.media.edits import FEATHER_PX, edit_of, mixed, scaled, tinted
+from stream_retouch.media.edits import FEATHER_PX, edit_of, halved, mixed, scaled, tinted
 from stream_retouch.media.frames import picture_of, take_crop
 from stream_retouch.media.grain import texture_of
 from stream_retouch.media.paste import paste
@@ -359,3 +359,50 @@ def test_texture_is_measured_on_skin_that_is_left_alone():
     skinless = texture_of(crop, np.zeros((32, 32), np.float32), edit)
     untouched = texture_of(crop, np.ones((32, 32), np.float32), edit_of(make_layer()))
     assert not skinless.any() and not untouched.any()
+
+
+def doubled(layer):
+    """The layer with twice the side, exactly enlarged."""
+
+    def up(plane):
+        return np.rint(cv2.resize(plane.astype(np.float32), (256, 256))).astype(np.uint8)
+
+    return EditLayer(np.stack([up(c) for c in layer.codes]), up(layer.mask), layer.skin_luma)
+
+
+def soft_layer():
+    """Codes and mask that change slowly, so that an enlargement says the same in between."""
+    y, x = np.mgrid[:128, :128] / 128
+    waves = [np.sin(9 * x + c) * np.cos(7 * y - c) for c in range(5)]
+    codes = np.stack([128 + 90 * wave for wave in waves[:4]]).astype(np.uint8)
+    return EditLayer(codes, (128 + 120 * waves[4]).astype(np.uint8), 150.0)
+
+
+@pytest.mark.parametrize("scale", [0.2, 0.55, 1.0, 2.3])
+def test_a_layer_of_twice_the_side_that_says_the_same_does_nearly_the_same(scale):
+    """On faces so small that it is halved first, too, and feathered over the same skin."""
+    frame = make_frame(rgb=make_scene(640, 480, noise=4.0))
+    transform = make_transform((320, 240), scale, 8.0)
+    layers = soft_layer(), doubled(soft_layer())
+    pasted_ones = [planes_copy(pasted(frame, transform, layer)) for layer in layers]
+    for before, one, other in zip(planes_copy(frame), *pasted_ones, strict=True):
+        change, apart = np.abs(one.astype(int) - before), np.abs(one.astype(int) - other)
+        assert change.max() > 20
+        assert apart.max() <= 3 and apart.mean() < 0.03 * change.mean()
+
+
+def test_a_halved_edit_does_on_the_average_what_its_four_pixels_did():
+    edit = edit_of(EditLayer(*(np.kron(a, np.ones((2, 2), np.uint8)) for a in _flat_wild()), 99.0))
+    half = halved(edit)
+    assert half.mask.shape == (128, 128) and half.skin_luma == edit.skin_luma
+    inner = slice(16, 112)  # away from the feather, which is finer on the larger layer
+    small = edit_of(EditLayer(*_flat_wild(), 99.0))
+    np.testing.assert_allclose(half.mask[inner, inner], small.mask[inner, inner], atol=1e-6)
+    seen = small.mask[inner, inner] > 0
+    wanted = small.channels[:, inner, inner][:, seen]
+    np.testing.assert_allclose(half.channels[:, inner, inner][:, seen], wanted, atol=1e-3)
+
+
+def _flat_wild():
+    layer = wild_layer(4)
+    return layer.codes, layer.mask

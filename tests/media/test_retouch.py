@@ -100,6 +100,28 @@ def test_the_engine_sees_the_crop_the_request_and_the_conditioning_of_each_face(
     assert not np.delete(requests, mole, axis=1).any()
 
 
+def test_an_engine_for_large_crops_gets_them_and_its_layers_are_shown_alike():
+    small, large = (
+        FrameRetoucher(FakeFinder(), tracker=FakeTracker([FACE]), crop_size=size, fade_s=0.0)
+        for size in (256, 512)
+    )
+    codes = np.repeat(np.repeat(BRIGHTER.codes, 2, axis=1), 2, axis=2)
+    layer = EditLayer(codes, np.full((256, 256), 255, np.uint8), BRIGHTER.skin_luma)
+    engine = FakeEngine(layer)
+    for i in range(3):
+        frame = grey(i / 25)
+        shown = [
+            large.process(frame, make_look(), engine).frame,
+            small.process(frame, make_look(), FakeEngine(BRIGHTER)).frame,
+        ]
+        one, other = (planes_copy(s)[0].astype(int) for s in shown)
+        assert one[120, 160] == 130 and np.abs(one - other).max() <= 1
+    ((crops, *_), *_) = engine.calls
+    assert crops.shape == (1, 512, 512, 3)
+    np.testing.assert_array_equal(crops[0], take_crop(picture_of(grey(0.0)), FACE.transform, 512))
+    assert large.key_crop(7).shape == (512, 512, 3)
+
+
 def test_without_a_face_the_very_frame_goes_out():
     session = Session([])
     frame = grey(0.0)

@@ -103,3 +103,18 @@ def test_equal_edits_stay_equal_to_the_last_bit():
         smoothed = smoother.apply(edit, crop_of(seed=i), i / 30)
     np.testing.assert_array_equal(smoothed.channels, edit.channels)
     np.testing.assert_array_equal(smoothed.mask, edit.mask)
+
+
+def test_a_layer_of_twice_the_side_is_followed_where_the_crop_moved_as_well():
+    smoother = LayerSmoother()
+    codes = np.full((4, 256, 256), 128, np.uint8)
+    still = EditLayer(codes, np.full((256, 256), 255, np.uint8), 150.0)
+    codes = codes.copy()
+    codes[1] = 188
+    smoother.apply(edit_of(still), crop_of(), 0.0)
+    moved = crop_of()
+    moved[100:140, 60:100] = 60
+    edit = edit_of(EditLayer(codes, still.mask, 150.0))
+    offset = smoother.apply(edit, moved, 1 / 30).channels[1]
+    np.testing.assert_allclose(offset[104:136, 64:96], edit.channels[1, 0, 0], atol=0.01)
+    assert offset[20, 20] < edit.channels[1, 0, 0] / 2

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stream_retouch.engine import (
     BLOCK_WIDTH,
     BLOCKS,
+    CROP_SIZE,
     LANDMARKS,
     LAYER_SIZE,
     OFFSET_STEP,
@@ -77,6 +78,7 @@ class LiftingEngine:
     """Brightens the middle of every crop by LIFT; may fail at a given call."""
 
     name = "lifting"
+    crop_size = CROP_SIZE
 
     @classmethod
     def load(cls, weights: Path | None = None, threads: int = 1) -> Self:

@@ -70,6 +70,7 @@ class FakeEngine:
     """Answers neutral edits; can be held, or told to raise."""
 
     name = "fake"
+    crop_size = CROP_SIZE
 
     def __init__(self) -> None:
         self.gate = threading.Event()

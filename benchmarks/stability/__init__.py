@@ -1,0 +1,1 @@
+"""How still the retouching is on moving pictures; see ``python -m benchmarks.stability --help``."""
