@@ -41,18 +41,21 @@ from training.own_marks import KINDS
 from training.portrait_cache import COVER, CachedPortrait, PortraitCache
 from training.progress import progress
 
-SURE = 0.3
-"""Mean evidence over all looks from which a mark counts."""
+SURE = 0.1
+"""Mean evidence over all looks from which a mark counts: low, for evidence of what nobody painted is."""
 _SEARCHED = (*KINDS, Category.FRECKLE)
 _SIGMAS = (0.7, 1.1, 1.7, 2.5, 3.7)
 """Scales of spots, crop pixels; the last only tells what lies around."""
 _ROUND, _ROUND_OUTSIDE = 0.35, 0.15
 """Least ratio of a spot's curvatures, and of those of its surroundings."""
-_STRUCTURE = {
-    **dict.fromkeys((98, 327, 64, 294, 129, 358, 48, 278), 8.0),
-    **dict.fromkeys((133, 362, 33, 263, 61, 291), 9.0),
-}
-"""Mesh points at wings of the nose and corners of eyes and mouth, and how far to stay away, crop pixels."""
+_CORNERS = (133, 362, 33, 263, 61, 291)
+"""Mesh points at the corners of eyes and mouth."""
+_NOSE = (168, 122, 351, 188, 412, 198, 420, 129, 358, 48, 278, 64, 294, 98, 327, 2)
+"""Mesh points around the nose, whose flanks and wings shade by themselves."""
+_CORNERS_AWAY, _NOSE_AWAY = 9.0, 4.0
+"""How far to stay away from both, crop pixels."""
+_ROUGH = 1.5
+"""Skin so many times rougher than the face's usual skin is stubble or gloss."""
 _LOOKS = (
     (0.0, 0.0, 1.0, False),
     (2.0, -1.0, 1.04, True),
@@ -144,10 +147,26 @@ def _open_skin(portrait: CachedPortrait) -> NDArray[np.bool_]:
     solid = (np.asarray(portrait.skin) > 230).astype(np.uint8)
     reach = 2 * round(3.0 * unit) + 1
     open_skin = cv2.erode(solid, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    for point, radius in _STRUCTURE.items():
-        x, y = np.rint(portrait.landmarks[point]).astype(int)
-        cv2.circle(open_skin, (int(x), int(y)), round(radius * unit), 0, -1)
-    return open_skin > 0
+    for x, y in np.rint(portrait.landmarks[list(_CORNERS)]).astype(int):
+        cv2.circle(open_skin, (int(x), int(y)), round(_CORNERS_AWAY * unit), 0, -1)
+    nose = cv2.convexHull(np.rint(portrait.landmarks[list(_NOSE)]).astype(np.int32))
+    cv2.fillConvexPoly(open_skin, nose, 0)
+    cv2.polylines(open_skin, [nose], True, 0, 2 * round(_NOSE_AWAY * unit) + 1)
+    return (open_skin > 0) & _smooth(np.asarray(portrait.rgb), solid.astype(np.float32), unit)
+
+
+def _smooth(rgb: NDArray[np.uint8], solid: NDArray[np.float32], unit: float) -> NDArray[np.bool_]:
+    """(S, S) where the fine detail of the luma is about as strong as on the face's usual skin.
+
+    Detail is clipped before it is averaged: a mole on smooth skin does not make its surroundings rough.
+    """
+    luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    fine = np.abs(luma - cv2.GaussianBlur(luma, (0, 0), unit))
+    inside = solid > 0
+    if not inside.any():
+        return inside
+    rough = _mean(np.minimum(fine, np.quantile(fine[inside], 0.9)), solid, 4.0 * unit)
+    return np.asarray(rough < _ROUGH * float(np.median(rough[inside])))
 
 
 def _blobs(rgb: NDArray[np.uint8], where: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
