@@ -36,6 +36,8 @@ SIDES = (256, 384, 512, 640)
 """Sides of the aligned picture at frame resolution, whole cells of the layer; a batch has one."""
 SIDE_SHARES = (0.15, 0.3, 0.35, 0.2)
 """How often each is drawn."""
+TOLD_APART = 8.0
+"""A pixel that is to change by more than so many code values belongs to the imperfections."""
 OWN_SHARE = 0.7
 """How often a portrait's own marks, where they are known, count as painted ones do."""
 MAX_WORDS = 48
@@ -57,6 +59,8 @@ class Example:
     """(17, 32, 32)."""
     masks: NDArray[np.uint8]
     """(17, L, L) ground truth of every painted category, 0..255."""
+    changed: NDArray[np.uint8]
+    """(L, L) M_gt: how far source and target differ, 255 from TOLD_APART code values on."""
     look_away: NDArray[np.uint8]
     """(L, L) where an unpainted mark may be real, 0..255."""
     words: NDArray[np.int64]
@@ -222,12 +226,15 @@ def asked_of(
     spelled = tokens(plan, MAX_WORDS)
     words[: len(spelled)] = spelled
     away = cv2.resize(real, (layer, layer), interpolation=cv2.INTER_AREA)
+    apart = np.abs(source.astype(np.float32) - target).max(-1) / np.float32(TOLD_APART)
+    changed = cv2.resize(np.minimum(apart, 1), (layer, layer), interpolation=cv2.INTER_AREA)
     return Example(
         source,
         target,
         np.asarray(cv2.resize(source, (crop_size, crop_size), interpolation=method), np.uint8),
         request,
         (masks * 255).astype(np.uint8),
+        (changed * 255).astype(np.uint8),
         (away * 255).astype(np.uint8),
         words,
         np.vectorize(amount_class, otypes=[np.int64])(amounts(plan)),
@@ -292,6 +299,7 @@ def collate(examples: list[Example], window: tuple[int, int]) -> dict[str, torch
         "crop",
         "request",
         "masks",
+        "changed",
         "look_away",
         "words",
         "classes",

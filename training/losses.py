@@ -46,6 +46,8 @@ class Weights:
     outside: float = 80.0
     moved: float = 1000.0
     """Of squared errors on untouched skin."""
+    spared: float = 4.0
+    """How much more untouched skin counts where an imperfection lies that was not asked for."""
     positive: float = 0.5
     """Of the evidence on painted pixels; annealed, since the balanced form over-fires."""
     negative: float = 1.5
@@ -94,6 +96,7 @@ def retouch_loss(
     away = batch["look_away"][:, None, *cells].float() / 255.0
     painted = batch["masks"][:, :, *cells].amax(1, keepdim=True).float() / 255.0
     free = 1 - F.interpolate(away * (1 - painted), (side, side), mode="bilinear")
+    there = F.interpolate(painted, (side, side), mode="bilinear")
     terms: dict[str, torch.Tensor] = {}
     l1 = masked = squared = outside = moved = source.y.new_zeros(())
     for plane, weight in (("y", 1.0), ("c", 1.0)):
@@ -106,6 +109,7 @@ def retouch_loss(
         masked = masked + weight * (error * wanted).sum() / count
         squared = squared + weight * (error.square() * wanted).sum() / count
         still = ((b - s).abs().amax(1, keepdim=True) < 1.5 / 255.0).float() * f
+        still = still * (1 + w.spared * (there if plane == "y" else F.avg_pool2d(there, 2)))
         outside = outside + weight * ((a - s).abs() * still).mean()
         moved = moved + weight * ((a - s).square() * still).mean()
     terms |= {"l1": w.l1 * l1, "masked": w.masked * masked, "squared": w.squared * squared}
@@ -120,10 +124,10 @@ def retouch_loss(
 
 
 def mask_loss(out: FrameOutput, batch: dict[str, torch.Tensor], w: Weights) -> torch.Tensor:
-    """Equation 7: |M_s - M_gt|, where M_gt is the painted masks times the request."""
-    masks = batch["masks"].float() / 255.0
-    request = F.interpolate(batch["request"], masks.shape[-2:], mode="bilinear")
-    truth = (masks * request).amax(1, keepdim=True)
+    """Equation 7: |M_s - M_gt|, where M_gt is what is to change, at most as much as was asked for."""
+    changed = batch["changed"][:, None].float() / 255.0
+    request = F.interpolate(batch["request"], changed.shape[-2:], mode="bilinear")
+    truth = torch.minimum(changed, request.amax(1, keepdim=True))
     away = batch["look_away"][:, None].float() / 255.0
     free = 1 - away * (truth < 0.02).float()
     error = (out.mask - truth).abs() * free

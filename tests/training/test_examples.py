@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
@@ -9,6 +11,7 @@ import torch
 from stream_retouch.language.plan import CATEGORIES, Category, Edit, InstructionPlan, amounts
 from tests.training.made_up_cache import made_up_portrait
 from training.examples import collate, make_example
+from training.own_marks import KINDS
 from training.paste import CELLS, Planes, paste, upsampled
 from training.plans import random_plan
 from training.portrait_cache import MESH_MIRROR
@@ -74,3 +77,33 @@ def test_a_larger_network_gets_a_larger_crop_and_finer_masks() -> None:
 
 def test_mirror_swaps_the_eyes() -> None:
     assert MESH_MIRROR[33] == 263
+
+
+def test_what_is_to_change_is_told() -> None:
+    kept = make_example(
+        made_up_portrait(0), np.random.default_rng(4), 256, [Category.MOLE], InstructionPlan()
+    )
+    assert not kept.changed.any()
+    plan = InstructionPlan((Edit("mole", ("face",), 1.0),))
+    asked = make_example(made_up_portrait(0), np.random.default_rng(4), 256, [Category.MOLE], plan)
+    apart = np.abs(asked.source.astype(int) - asked.target).max(-1) > 8
+    assert asked.changed[apart.reshape(128, 2, 128, 2).all((1, 3))].min() == 255
+    assert not asked.changed[~(asked.source != asked.target).any(-1)[::2, ::2]].all()
+
+
+def test_a_portraits_own_marks_are_asked_away_like_painted_ones() -> None:
+    bare = made_up_portrait(0)
+    found = np.zeros(bare.rgb.shape[:2], np.uint8)
+    middle = tuple(int(v) for v in bare.landmarks[50])
+    cv2.circle(found, middle, 9, KINDS.index(Category.MOLE) + 1, -1)
+    marked = bare.rgb.copy()
+    marked[found > 0] = marked[found > 0] // 2
+    portrait = replace(bare, rgb=marked, found=found, cleaned=bare.rgb)
+    plan = InstructionPlan((Edit("mole", ("face",), 1.0),))
+    removed = []
+    for seed in range(12):
+        example = make_example(portrait, np.random.default_rng(seed), 256, [], plan)
+        removed.append(bool(example.masks[CATEGORIES.index(Category.MOLE)].any()))
+        assert example.changed.any() == removed[-1]
+    assert any(removed)
+    assert not all(removed)
