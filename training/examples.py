@@ -30,6 +30,7 @@ from training.own_marks import own_marks
 from training.paste import CELLS
 from training.plans import random_plan
 from training.portrait_cache import CachedPortrait
+from training.warp import warped
 from training.webcam import degraded
 
 SIDES = (256, 384, 512, 640)
@@ -135,27 +136,13 @@ def cut(
     if portrait.found is not None and portrait.cleaned is not None:
         nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
         labels = cv2.warpAffine(np.asarray(portrait.found), matrix, size_px, flags=nearest)
-        found, cleaned = np.asarray(labels, np.uint8), _warped(portrait.cleaned, matrix, side)
+        found, cleaned = np.asarray(labels, np.uint8), warped(portrait.cleaned, matrix, side)
     back = np.linalg.inv(matrix[:, :2])
     points = (portrait.landmarks - matrix[:, 2]) @ back.T
     if flip:
         points = points[portrait.mirrored]
-    picture = _warped(portrait.rgb, matrix, side)
+    picture = warped(portrait.rgb, matrix, side)
     return Cut(picture, points.astype(np.float32), skin, real, found, cleaned)
-
-
-def _warped(rgb: NDArray[np.uint8], matrix: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
-    """(side, side, 3) of a picture, halved by area first where it is to shrink much."""
-    if float(np.hypot(matrix[0, 0], matrix[1, 0])) > 1.5:
-        rgb = np.asarray(
-            cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8
-        )
-        matrix = matrix * 0.5
-        matrix[:, 2] -= 0.25
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    border = cv2.BORDER_REFLECT_101
-    warped = cv2.warpAffine(rgb, matrix, (side, side), flags=flags, borderMode=border)
-    return np.asarray(warped, np.uint8)
 
 
 def make_example(

@@ -44,17 +44,16 @@ from stream_retouch.media.faces import FaceTracker
 from stream_retouch.media.frames import picture_of
 from stream_retouch.media.regions import MIRROR, alignment, face_maps
 from stream_retouch.media.skin import skin_evidence
-from training.examples import Example, asked_of, relit, shaken
+from training.examples import TOLD_APART, Example, asked_of, relit, shaken
 from training.progress import progress
 from training.validation import Scene
+from training.warp import warped
 from training.webcam import degraded
 
 ALIKE = 0.9
 """Least correlation of the two pictures of a pair, in small luma."""
 _SMALL = 64
 """Side of those, pixels."""
-COUNTS = 8.0
-"""Code values from which a pixel counts as wholly retouched."""
 _ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"))
 _SEED = 20270112
 _TOLD = 12
@@ -280,7 +279,7 @@ def _asked(
         pictures = [np.ascontiguousarray(p[:, ::-1]) for p in pictures]
     before, after = pictures
     difference = np.abs(before.astype(np.float32) - after).max(-1)
-    masks = np.clip(difference / COUNTS, 0, 1).astype(np.float32)
+    masks = np.clip(difference / TOLD_APART, 0, 1).astype(np.float32)
     tracked = shaken(landmarks, rng) if poor else landmarks
     maps = face_maps(tracked, skin_evidence(before, tracked))
     request = request_map(amounts(plan), maps.regions, maps.uncut)
@@ -309,12 +308,4 @@ def _warped(path: Path, crop: NDArray[np.float64], side: int) -> NDArray[np.uint
     matrix = np.column_stack(
         (crop[:, :2] * step, crop[:, :2] @ np.full(2, (step - 1) / 2) + crop[:, 2])
     )
-    if np.hypot(*matrix[:, 0]) > 1.5:
-        bgr = cv2.resize(bgr, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        matrix = matrix * 0.5
-        matrix[:, 2] -= 0.25
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    border = cv2.BORDER_REFLECT_101
-    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    picture = cv2.warpAffine(rgb, matrix, (side, side), flags=flags, borderMode=border)
-    return np.asarray(picture, np.uint8)
+    return warped(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), matrix, side)

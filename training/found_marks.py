@@ -40,6 +40,7 @@ from stream_retouch.media.skin import skin_evidence
 from training.own_marks import KINDS
 from training.portrait_cache import COVER, CachedPortrait, PortraitCache
 from training.progress import progress
+from training.warp import warped
 
 SURE = 0.1
 """Mean evidence over all looks from which a mark counts: low, for evidence of what nobody painted is."""
@@ -81,8 +82,9 @@ def evidence(model: RetouchGPT, portrait: CachedPortrait) -> NDArray[np.float32]
                 (0, step, middle + step * (dy - half)),
             )
         )
-        crop = _shrunk(portrait.rgb, to_square, CROP_SIZE)
-        points = (portrait.landmarks[list(LANDMARKS)] - to_square[:, 2]) / np.diag(to_square[:, :2])
+        crop = warped(portrait.rgb, to_square, CROP_SIZE)
+        mesh = portrait.landmarks[portrait.mirrored] if mirrored else portrait.landmarks
+        points = (mesh[list(LANDMARKS)] - to_square[:, 2]) / np.diag(to_square[:, :2])
         maps = face_maps(points, skin_evidence(crop, points))
         request = request_map(amounts(plan), maps.regions, maps.uncut)
         x = torch.from_numpy(crop.copy())[None].permute(0, 3, 1, 2).float() / 255.0
@@ -130,15 +132,6 @@ def found(
     grown = cv2.dilate(chosen, disc)
     labels = np.where(grown > 0, cv2.dilate(labels, disc), 0).astype(np.uint8)
     return labels, _filled(np.asarray(portrait.rgb), grown, skin)
-
-
-def _shrunk(rgb: NDArray[np.uint8], to_square: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
-    """(size, size, 3) of a picture, by area where it has far more pixels."""
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    half = cv2.resize(np.asarray(rgb), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    matrix = to_square * 0.5
-    matrix[:, 2] -= 0.25
-    return np.asarray(cv2.warpAffine(half, matrix, (size, size), flags=flags), np.uint8)
 
 
 def _open_skin(portrait: CachedPortrait) -> NDArray[np.bool_]:
@@ -257,7 +250,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("cache", type=Path, help="folder of training.portrait_cache")
     parser.add_argument("--weights", type=Path, help="default: those that ship")
     parser.add_argument(
-        "--limit", type=int, default=10**9, help="only the first so many, for a trial"
+        "--limit",
+        type=int,
+        default=10**9,
+        help="only the first so many: a trial, of which the sheet alone is kept",
     )
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
@@ -288,6 +284,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     kinds.flush()
     cleaned.flush()
     for name in ("found", "cleaned"):
+        if count < len(portraits):
+            (args.cache / f"{name}.tmp.npy").unlink()
+            continue
         (args.cache / f"{name}.tmp.npy").replace(args.cache / f"{name}.npy")
     cv2.imwrite(str(args.cache / "found.jpg"), np.vstack(rows)[..., ::-1])
     print(f"{marks} marks on {count} portraits; look at {args.cache / 'found.jpg'}")

@@ -76,7 +76,8 @@ def build(shared: Path, cache_dir: Path, size: int = _SIZE, limit: int | None = 
     if index.is_file() and json.loads(index.read_text(encoding="utf-8")) == wanted:
         return cache_dir
     cache_dir.mkdir(parents=True, exist_ok=True)
-    index.unlink(missing_ok=True)
+    for stale in (index, cache_dir / "found.npy", cache_dir / "cleaned.npy"):
+        stale.unlink(missing_ok=True)
     count = len(people)
     rgb = _new(cache_dir / "rgb.npy", np.uint8, (count, size, size, 3))
     skin = _new(cache_dir / "skin.npy", np.uint8, (count, size, size))

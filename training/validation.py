@@ -27,7 +27,7 @@ from stream_retouch.engine import CROP_SIZE, LANDMARKS
 from stream_retouch.language.plan import CATEGORIES, amounts, request_map
 from stream_retouch.media.regions import face_maps
 from stream_retouch.media.skin import skin_evidence
-from training.examples import Example, asked_of, cut, paintable
+from training.examples import TOLD_APART, Example, asked_of, cut, paintable
 from training.imperfections import Canvas, category_masks, compose, paint_face
 from training.paste import Planes, applied
 from training.plans import random_plan
@@ -35,7 +35,7 @@ from training.portrait_cache import CachedPortrait, PortraitCache
 
 KINDS_A_FACE = 5
 _SEED = 20270111
-_COUNTS, _SAME = 8.0, 1.0
+_SAME = 1.0
 _COVERED = 0.3
 
 Where = NDArray[np.bool_]
@@ -110,9 +110,9 @@ class Sums:
         example = scene.example
         clean, source, target = (seen(p) for p in (scene.clean, example.source, example.target))
         asked, painted = np.abs(source - target).max(-1), np.abs(source - clean).max(-1)
-        wanted = asked > _COUNTS
+        wanted = asked > TOLD_APART
         still = scene.skin & (asked <= _SAME) & (painted <= _SAME)
-        unnamed = (painted > _COUNTS) & (asked <= _SAME)
+        unnamed = (painted > TOLD_APART) & (asked <= _SAME)
         self.masked += _squares(out - target, wanted)
         self.nothing += _squares(source - target, wanted)
         self.clean += _squares(out - source, still)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from stream_retouch.language.plan import REGIONS, Category
 from training.found_marks import _blobs, _filled
 from training.imperfections import Canvas, compose
 from training.own_marks import KINDS, own_marks
+from training.portrait_cache import build
 
 SIDE = 416
 
@@ -76,3 +79,15 @@ def test_own_marks_give_back_the_portrait_and_are_taken_away_by_name(skin: np.nd
     inside = found > 0
     assert float(np.abs(again - before)[inside].mean()) < 1.0
     assert np.array_equal(compose(canvas, marks, [0.0]), canvas.rgb)
+
+
+def test_marks_of_a_cache_that_is_made_anew_are_forgotten(tmp_path: Path) -> None:
+    for name in ("found.npy", "cleaned.npy"):
+        (tmp_path / name).write_bytes(b"of other portraits")
+    shared = tmp_path / "shared" / "faces" / "portraits"
+    shared.mkdir(parents=True)
+    (shared / "manifest.csv").write_text("file,person_id\n")
+    np.savez(shared / "landmarks.npz", files=np.array([]), landmarks=np.zeros((0, 478, 3)))
+    build(tmp_path / "shared", tmp_path)
+    assert not (tmp_path / "found.npy").exists()
+    assert not (tmp_path / "cleaned.npy").exists()
