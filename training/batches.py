@@ -20,6 +20,7 @@ from training.examples import Example, collate, make_example
 from training.paste import CELLS
 from training.portrait_cache import PortraitCache
 from training.recipe import Data
+from training.tones import Tones, lent, tone_map
 
 
 class Pairs(Protocol):
@@ -46,6 +47,7 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
         """`cache` is the folder of a portrait cache; None if every example comes from `pairs`."""
         self.cache, self.batch, self.seed, self.first = cache, batch, seed, first
         self.crop_size, self.data, self.pairs = crop_size, data or Data(), pairs
+        self._known: dict[int, Tones] = {}
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         cv2.setNumThreads(1)
@@ -71,4 +73,13 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
             return self.pairs.example(rng, side, self.crop_size)
         assert portraits is not None
         chosen = int(rng.choice(len(portraits), p=portraits.shares))
-        return make_example(portraits[chosen], rng, side, crop_size=self.crop_size)
+        gains = None
+        if rng.random() < self.data.lent_tones:
+            other = int(rng.choice(len(portraits), p=portraits.shares))
+            gains = lent(self._tones(portraits, chosen), self._tones(portraits, other), rng)
+        return make_example(portraits[chosen], rng, side, crop_size=self.crop_size, gains=gains)
+
+    def _tones(self, portraits: PortraitCache, i: int) -> Tones:
+        if i not in self._known:
+            self._known[i] = tone_map(portraits[i])
+        return self._known[i]

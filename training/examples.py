@@ -30,13 +30,25 @@ from training.own_marks import own_marks
 from training.paste import CELLS
 from training.plans import random_plan
 from training.portrait_cache import CachedPortrait
+from training.tones import Tones, spread_over
 from training.warp import warped
-from training.webcam import degraded
+from training.webcam import degraded, widest
 
 SIDES = (256, 384, 512, 640)
 """Sides of the aligned picture at frame resolution, whole cells of the layer; a batch has one."""
 SIDE_SHARES = (0.15, 0.3, 0.35, 0.2)
 """How often each is drawn."""
+_HARD = {
+    Category.UNEVEN_TONE: 2.0,
+    Category.SHINE: 2.0,
+    Category.SCAR: 2.0,
+    Category.FRECKLE: 1.5,
+    Category.PORES: 1.3,
+    Category.REDNESS: 1.3,
+}
+KIND_SHARES = np.array([_HARD.get(c, 1.0) for c in CATEGORIES])
+KIND_SHARES /= KIND_SHARES.sum()
+"""How often each kind is painted: those that are learned last more often."""
 TOLD_APART = 8.0
 """A pixel that is to change by more than so many code values belongs to the imperfections."""
 OWN_SHARE = 0.7
@@ -88,6 +100,8 @@ class Cut:
     """(R, R) as in `CachedPortrait`, with `cleaned`."""
     cleaned: NDArray[np.uint8] | None
     """(R, R, 3) RGB."""
+    matrix: NDArray[np.float64]
+    """(2, 3) from its pixels to the cached square's."""
 
 
 def aligned(portrait: CachedPortrait, rng: np.random.Generator, side: int, flip: bool) -> Cut:
@@ -142,7 +156,7 @@ def cut(
     if flip:
         points = points[portrait.mirrored]
     picture = warped(portrait.rgb, matrix, side)
-    return Cut(picture, points.astype(np.float32), skin, real, found, cleaned)
+    return Cut(picture, points.astype(np.float32), skin, real, found, cleaned, matrix)
 
 
 def make_example(
@@ -152,12 +166,14 @@ def make_example(
     categories: list[Category] | None = None,
     plan: InstructionPlan | None = None,
     crop_size: int = CROP_SIZE,
+    gains: Tones | None = None,
 ) -> Example:
     """Paints a portrait and asks for something true; `categories` and `plan` fix what is otherwise drawn.
 
     Args:
         side: of the aligned picture, a multiple of half the crop's.
         crop_size: of the network.
+        gains: of `training.tones`, which change the portrait's own tones.
     """
     face = aligned(portrait, rng, side, bool(rng.random() < 0.5))
     picture, real = face.picture, face.may_be_real
@@ -166,16 +182,22 @@ def make_example(
     maps = face_maps(tracked, evidence)
     skin = paintable(face.skin, maps.regions, evidence, tracked)
     own: list[Mark] = []
+    lent = None if gains is None else spread_over(gains, face.matrix, portrait.side, side)
     if face.found is not None and face.cleaned is not None and rng.random() < OWN_SHARE:
         with_marks, rgb = np.split(relit(np.vstack((picture, face.cleaned)), rng), 2)
+        if lent is not None:
+            with_marks, rgb = (np.minimum(p * lent, 1.0) for p in (with_marks, rgb))
         canvas = Canvas(np.ascontiguousarray(rgb), face.points, skin, maps.regions)
         own = own_marks(canvas, with_marks, face.found)
         real = real * (face.found == 0)
     else:
-        canvas = Canvas(relit(picture, rng), face.points, skin, maps.regions)
+        rgb = relit(picture, rng)
+        rgb = rgb if lent is None else np.minimum(rgb * lent, 1.0)
+        canvas = Canvas(rgb, face.points, skin, maps.regions)
     if categories is None:
         count = int(rng.choice((0, 1, 2, 3, 4, 5, 6, 7), p=(0.03, 0.08, *(0.15,) * 5, 0.14)))
-        categories = [CATEGORIES[i] for i in rng.permutation(len(CATEGORIES))[:count]]
+        chosen = rng.choice(len(CATEGORIES), count, replace=False, p=KIND_SHARES)
+        categories = [CATEGORIES[i] for i in chosen]
     marks = [*own, *paint_face(canvas, rng, categories)]
     painted = [c for c in CATEGORIES if any(m.category is c for m in marks)]
     plan = random_plan(rng, painted) if plan is None else plan
@@ -213,7 +235,7 @@ def asked_of(
     spelled = tokens(plan, MAX_WORDS)
     words[: len(spelled)] = spelled
     away = cv2.resize(real, (layer, layer), interpolation=cv2.INTER_AREA)
-    apart = np.abs(source.astype(np.float32) - target).max(-1) / np.float32(TOLD_APART)
+    apart = widest(np.asarray(cv2.absdiff(source, target), np.uint8)) / np.float32(TOLD_APART)
     changed = cv2.resize(np.minimum(apart, 1), (layer, layer), interpolation=cv2.INTER_AREA)
     return Example(
         source,

@@ -19,6 +19,9 @@ from stream_retouch.language.plan import (
 )
 
 _AMOUNTS = (0.25, 0.3, 0.5, 0.6, 0.75, 0.8, 1.0, 1.0, 1.0)
+_EVERYTHING = 0.32
+"""How often all blemishes of the whole face are to go: what is asked most, and where untouched skin is hardest to
+tell."""
 
 
 def _regions(rng: np.random.Generator, category: Category | None) -> tuple[str, ...]:
@@ -34,9 +37,11 @@ def _regions(rng: np.random.Generator, category: Category | None) -> tuple[str, 
 def random_plan(rng: np.random.Generator, painted: Sequence[Category]) -> InstructionPlan:
     """A plan about a face that carries the painted categories."""
     kind = rng.random()
-    if kind < 0.06:
+    if kind < 0.05:
         return InstructionPlan(action="nothing")
-    if kind < 0.34:
+    if kind < 0.05 + _EVERYTHING:
+        return InstructionPlan((Edit(BLEMISHES, (FACE,), 1.0),))
+    if kind < 0.05 + _EVERYTHING + 0.2:
         amount = float(rng.choice(_AMOUNTS))
         edits = [Edit(BLEMISHES, _regions(rng, None), amount)]
         keeps: list[Keep] = []

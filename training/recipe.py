@@ -47,6 +47,8 @@ class Data:
     """Sides of the aligned pictures, pixels: multiples of the network's layer."""
     side_shares: tuple[float, ...] = SIDE_SHARES
     """How often each is drawn; they sum to 1."""
+    lent_tones: float = 0.5
+    """How often a portrait's natural tones are changed, see `training.tones`."""
     validation_scenes: int = 24
     """Painted on validation persons and measured at every save; 0 for none."""
     ffhqr: str = ""
