@@ -22,6 +22,7 @@ from stream_retouch.language.phrases import Place
 from stream_retouch.language.places import (
     Pairing,
     in_order,
+    in_regions,
     of_a_place,
     opposite,
     pairings,
@@ -46,12 +47,16 @@ class GrammarPlanner:
         """The whole look wanted after this turn, and one sentence that says what was understood."""
         if len(text) > LONGEST_TEXT:
             return _as_it_is(dialogue, "reject", replies.TOO_LONG)
-        reading = read(text)
-        if reading.empty:
-            return _as_it_is(dialogue, "reject", replies.EMPTY)
-        if not reading.asks:
-            return _without_asks(reading, dialogue)
-        return _Turn(reading, dialogue).answer()
+        return answered(read(text), dialogue)
+
+
+def answered(reading: Reading, dialogue: Dialogue) -> Answer:
+    """The look and the reply that a reading of a turn comes to, whoever read it."""
+    if reading.empty:
+        return _as_it_is(dialogue, "reject", replies.EMPTY)
+    if not reading.asks:
+        return _without_asks(reading, dialogue)
+    return _Turn(reading, dialogue).answer()
 
 
 def _as_it_is(dialogue: Dialogue, action: str, reply: str) -> Answer:
@@ -197,7 +202,7 @@ class _Turn:
         before = [_place_of(region) for region in old.regions if region != FACE]
         if any(p.side == "other" for p in places):
             regions = in_order(opposite(r) for r in old.regions)
-            return [(kind, regions) for kind in (kinds or (old.category,))]
+            return in_regions(kinds or (old.category,), regions)
         return pairings(kinds or (old.category,), carried(places, tuple(before)))
 
     # Asks that add to the look.
@@ -276,7 +281,7 @@ class _Turn:
                 self.look = InstructionPlan(
                     tuple(e for e in self.look.edits if e not in self.focus), self.look.keep
                 )
-        return [(kind, regions) for kind in kinds]
+        return in_regions(kinds, regions)
 
     def _edit(self, ask: Ask, kind: str, regions: tuple[str, ...]) -> None:
         on = [e for e in self.look.edits if self._is_on(e, kind, regions)]

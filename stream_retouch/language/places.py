@@ -60,7 +60,10 @@ def _at_home(kind: str, regions: tuple[str, ...]) -> tuple[str, ...]:
 
 def _lines(places: Sequence[Place]) -> list[Pairing]:
     """Which kinds of wrinkle "lines" are, by the place."""
-    regions = {r for place in places for r in regions_of(place, lexicon.LINE)}
+    return _lines_at({r for place in places for r in regions_of(place, lexicon.LINE)})
+
+
+def _lines_at(regions: set[str]) -> list[Pairing]:
     if not regions or FACE in regions:
         kinds = (Category.FOREHEAD_WRINKLE, Category.CROWS_FEET, Category.FINE_LINE)
         return [(kind.value, (FACE,)) for kind in kinds]
@@ -88,6 +91,14 @@ def pairings(kinds: Sequence[str], places: Sequence[Place]) -> list[Pairing]:
             continue
         regions = in_order(r for place in places for r in regions_of(place, kind))
         found.append((kind, _at_home(kind, regions or (FACE,))))
+    return found
+
+
+def in_regions(kinds: Sequence[str], regions: tuple[str, ...]) -> list[Pairing]:
+    """Every category with regions that are known already; "lines" become what they are there."""
+    found: list[Pairing] = []
+    for kind in kinds:
+        found += _lines_at(set(regions)) if kind == lexicon.LINE else [(kind, regions)]
     return found
 
 

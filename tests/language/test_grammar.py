@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.plan_scoring import is_right
 from stream_retouch.engine import Planner
 from stream_retouch.language import replies
 from stream_retouch.language.dialogue import advance
@@ -28,6 +27,7 @@ from stream_retouch.language.plan import (
     Keep,
     plan_to_json,
 )
+from training.language.plan_scoring import is_right
 
 CASES = Path(__file__).parent.parent / "data" / "grammar_cases.jsonl"
 EXAMPLES = Path(__file__).parents[3] / "shared" / "instructions_example.jsonl"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.plan_scoring import accuracy, edited_pairs, expanded, is_right, matches
+from training.language.plan_scoring import accuracy, edited_pairs, expanded, is_right, matches
 
 D = [0.5, 1.0]
 

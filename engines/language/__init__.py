@@ -1,0 +1,1 @@
+"""The planner's network: free words to a program of `stream_retouch.language.program`."""

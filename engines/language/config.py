@@ -1,0 +1,25 @@
+"""Shape of the planner's network, as it stands in the JSON beside its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerConfig:
+    """Sizes; a field that is added keeps old files readable by its default."""
+
+    vocabulary: int = 2048
+    """Types of the tokenizer at most."""
+    width: int = 192
+    """W of the text encoder and of the LLM."""
+    heads: int = 6
+    feed_forward: int = 512
+    encoder_layers: int = 4
+    llm_layers: int = 4
+    queries: int = 12
+    """Q: learned prompts whose last states are f_r, all that the plan's tokens see of the words."""
+    most_words: int = 96
+    """Tokens of a turn; a longer one is cut."""
+    most_steps: int = 56
+    """Tokens of a program."""

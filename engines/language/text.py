@@ -1,0 +1,72 @@
+"""A turn's text as word pieces: lower case, NFKC, byte-level BPE, so that no word is unknown."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+PAD, FIRST, LATER = "<pad>", "<first>", "<later>"
+"""Padding, and what stands before a turn: whether something was asked before it."""
+
+
+def normalised(text: str) -> str:
+    """The text as the tokenizer reads it: NFKC, case folded, white space and control characters as single spaces."""
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
+    plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in folded)
+    return " ".join(plain.split())
+
+
+class WordPieces:
+    """Texts to numbers."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        pad, first, later = (tokenizer.token_to_id(t) for t in (PAD, FIRST, LATER))
+        if pad != 0 or first is None or later is None:
+            raise ValueError("the tokenizer lacks <pad> as 0, <first> or <later>; train it anew")
+        self._starts = first, later
+
+    @classmethod
+    def load(cls, path: Path) -> WordPieces:
+        """Those of a ``tokenizer.json``."""
+        return cls(Tokenizer.from_file(str(path)))
+
+    @classmethod
+    def learned(cls, texts: Iterable[str], vocabulary: int) -> WordPieces:
+        """Trained on texts."""
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocabulary,
+            special_tokens=[PAD, FIRST, LATER],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator((normalised(t) for t in texts), trainer)
+        return cls(tokenizer)
+
+    def save(self, path: Path) -> None:
+        """Writes ``tokenizer.json``."""
+        self._tokenizer.save(str(path))
+
+    def dropout(self, share: float | None) -> None:
+        """Merges are left out at random (BPE-dropout, Provilkov et al. 2020); None for none."""
+        self._tokenizer.model.dropout = share
+
+    def numbers(self, text: str, later: bool, most: int) -> list[int]:
+        """The pieces of a turn, at most so many: of a longer turn its beginning and its end."""
+        pieces = [self._starts[later], *self._tokenizer.encode(normalised(text)).ids]
+        if len(pieces) > most:
+            half = most // 2
+            pieces = [*pieces[:half], *pieces[len(pieces) - (most - half) :]]
+        return pieces
+
+
+def padded(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Rows of one length, zeros in front."""
+    longest = max(len(r) for r in rows)
+    return [[0] * (longest - len(r)) + list(r) for r in rows]

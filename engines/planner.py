@@ -1,0 +1,64 @@
+"""EmbeddedPlanner: the planner that ships. A small network reads the turn, rules apply what it says to the look.
+
+The network (`engines.language`) writes a program, and `stream_retouch.language.grammar` makes a plan of it as it does
+of its own readings. Where the network is unsure, the word tables of the grammar, which know few words but know them
+well, may speak instead.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stream_retouch.language.grammar import LONGEST_TEXT, GrammarPlanner, answered
+from stream_retouch.language.plan import Dialogue, InstructionPlan
+from stream_retouch.language.program import reading
+
+if TYPE_CHECKING:
+    from engines.language.network import PlannerNet
+    from engines.language.text import WordPieces
+
+Answer = tuple[InstructionPlan, str]
+
+SURE = 0.5
+"""Probability of the program from which the network speaks alone; chosen on the development set."""
+_SHIPPED = Path(__file__).parent / "weights"
+
+
+class EmbeddedPlanner:
+    """Implements `stream_retouch.engine.Planner`. May be called from several threads; they take turns."""
+
+    def __init__(self, model: PlannerNet, pieces: WordPieces) -> None:
+        self._model, self._pieces = model.eval(), pieces
+        self._grammar = GrammarPlanner()
+        self._turn = threading.Lock()
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> EmbeddedPlanner:
+        """The planner with the files of a folder, None for those that ship.
+
+        Raises:
+            WeightsError: a file is missing, broken or of another network.
+        """
+        from engines.language.saved import load
+
+        planner = cls(*load(folder or _SHIPPED))
+        # torch sets up its kernels on the first run; let no user wait for that
+        planner.plan("remove the spots", Dialogue())
+        return planner
+
+    def plan(self, text: str, dialogue: Dialogue) -> Answer:
+        """The whole look wanted after this turn, and one sentence that says what was understood."""
+        from engines.language.decoding import decoded
+
+        known, reply = self._grammar.plan(text, dialogue)
+        if len(text) > LONGEST_TEXT or not any(c.isalnum() for c in text):
+            return known, reply
+        later = bool(dialogue.turns)
+        words = self._pieces.numbers(text, later, self._model.config.most_words)
+        with self._turn:
+            found = decoded(self._model, words)
+        if found.confidence < SURE and known.action != "reject":
+            return known, reply
+        return answered(reading(found.ops), dialogue)
