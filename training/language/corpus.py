@@ -15,8 +15,9 @@ import numpy as np
 
 from stream_retouch.language.program import Op, parsed
 from training.language.banks import LANGUAGES, Bank, bank, kinds, places_for, written_place
-from training.language.frames import Pair, filled, gerund, lines
+from training.language.frames import Pair, cancels, filled, gerund, lines
 from training.language.noise import heard, typed
+from training.language.vary import varied
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,13 @@ def _framed_follow_up(rng: np.random.Generator) -> Pair:
 
 
 def _whole(rng: np.random.Generator) -> Pair:
-    return _any(lines("whole", "en", "en_indirect", "en_scope", "en_rough", "en_long"), rng)
+    return varied(
+        _any(lines("whole", "en", "en_indirect", "en_scope", "en_rough", "en_long"), rng), rng
+    )
 
 
 def _follow_up(rng: np.random.Generator) -> Pair:
-    return _any(lines("whole", "en_follow_up", "en_follow_up2"), rng)
+    return varied(_any(lines("whole", "en_follow_up", "en_follow_up2"), rng), rng)
 
 
 def _rejected(rng: np.random.Generator) -> Pair:
@@ -69,12 +72,27 @@ def _rejected(rng: np.random.Generator) -> Pair:
 
 
 def _heard(rng: np.random.Generator) -> Pair:
-    return _any(lines("whole", "en_heard", "en_heard2"), rng)
+    return varied(_any(lines("whole", "en_heard", "en_heard2"), rng), rng)
 
 
 def _listed(rng: np.random.Generator) -> Pair:
     parts = _bank("en").listed
     return _any(parts[str(rng.choice(("commands", "degree"), p=(0.6, 0.4)))], rng)
+
+
+def _joined(rng: np.random.Generator) -> Pair:
+    """Two sentences of one turn, if the second takes nothing of the first back."""
+    (one, first), (other, second) = (
+        make(rng) for make in (_PLAIN[int(i)] for i in rng.integers(len(_PLAIN), size=2))
+    )
+    program = f"{first}; {second}"
+    acts = {op.act for op in parsed(program)}
+    if not acts <= {"edit", "keep"} or cancels(program) or len(one) + len(other) > 200:
+        return one, first
+    joint = str(
+        rng.choice((". ", ". ", ", ", " and ", ". also ", "\n", "; ", ". oh and ", " plus "))
+    )
+    return one.rstrip(".!") + joint + other, program
 
 
 def _clause(rng: np.random.Generator) -> Pair:
@@ -196,6 +214,7 @@ def _any(pairs: tuple[Pair, ...] | list[Pair], rng: np.random.Generator) -> Pair
     return pairs[int(rng.integers(len(pairs)))]
 
 
+_PLAIN = (_whole, _framed, _composed, _clause)
 _MIX: tuple[tuple[Callable[[np.random.Generator], Pair], bool | None, float], ...] = (
     (_framed, None, 0.27),
     (_composed, None, 0.17),
@@ -206,6 +225,7 @@ _MIX: tuple[tuple[Callable[[np.random.Generator], Pair], bool | None, float], ..
     (_heard, None, 0.06),
     (_listed, None, 0.04),
     (_clause, None, 0.03),
+    (_joined, None, 0.05),
     (_foreign, None, 0.07),
 )
 """What is drawn, whether a look is on before it (None: it may be), and how often."""

@@ -79,10 +79,10 @@ def _drawn(text: str, ops: list[str], bank: Bank, rng: np.random.Generator) -> P
     for slot, words in said.items():
         text = text.replace(slot, words)
     program = "; ".join(op for raw in ops for op in _written(raw, meant))
-    return None if _cancels(program) else (_tidy(text), program)
+    return None if cancels(program) else (_tidy(text), program)
 
 
-def _cancels(program: str) -> bool:
+def cancels(program: str) -> bool:
     """Whether a keep takes back a whole edit: "redness anywhere but everywhere on my face"."""
     ops = parsed(program)
     keeps = [k for k in ops if k.act == "keep" and k.kind != LAST]

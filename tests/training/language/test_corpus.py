@@ -11,11 +11,12 @@ import pytest
 
 from engines.language.tokens import program, tokens
 from stream_retouch.language.program import ACTS, KINDS, parsed
-from training.language import corpus
+from training.language import corpus, vary
 from training.language.banks import HERE, LANGUAGES, NOUNS, bank, kinds, places_for
 from training.language.frames import filled, gerund, lines
 from training.language.noise import heard, slipped, typed
 from training.language.sentences import Sentences, learn_pieces
+from training.language.vary import exchanged, mirrored, varied
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted(p for folder in ("whole", "frames") for p in (HERE / folder).glob("*.txt"))
@@ -108,6 +109,39 @@ def test_noise_is_repeatable_and_sometimes_nothing() -> None:
 )
 def test_gerunds(verb: str, expected: str) -> None:
     assert gerund(verb) == expected
+
+
+def test_sides_are_mirrored_in_text_and_program() -> None:
+    pair = ("the Left cheek, not the right one", "edit spot left_cheek; keep spot right_cheek")
+    assert mirrored(pair) == (
+        "the Right cheek, not the left one",
+        "edit spot right_cheek; keep spot left_cheek",
+    )
+    for still in (("do it right now", "edit spot left"), ("my nose, alright", "edit spot nose")):
+        assert mirrored(still) == still
+
+
+def test_a_kind_or_place_is_exchanged_only_where_it_is_meant() -> None:
+    rng = np.random.default_rng(1)
+    table = {"mole": ("moles",), "scar": ("scars",)}
+    pair = ("moles off my chin", "edit mole chin")
+    assert exchanged(pair, table, rng) == ("scars off my chin", "edit scar chin")
+    for still in (
+        ("moles and scars", "edit mole face; edit scar face"),
+        ("like moles", "edit spot face"),
+    ):
+        assert exchanged(still, table, rng) == still
+    places = vary._PLACES
+    bags = ("lines on my chin", "edit line chin")
+    assert exchanged(bags, places, rng) == bags
+
+
+def test_varied_sentences_are_still_programs() -> None:
+    rng = np.random.default_rng(6)
+    pairs = lines("whole", "en", "en_scope", "en_follow_up")
+    changed = [(p, varied(p, rng)) for p in pairs]
+    assert sum(a != b for a, b in changed) > 0.1 * len(pairs)
+    assert all(parsed(b[1]) for _, b in changed)
 
 
 def test_no_held_out_turn_is_in_the_corpus() -> None:
