@@ -65,6 +65,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "engines": SEAM,
     "engines.language": ("engines", "stream_retouch.language", *SEAM),
     "engines.planner": ("engines", "stream_retouch.language", *SEAM),
+    "engines.remote_planner": ("stream_retouch.language", *SEAM),
     "training": ("engines", "stream_retouch.media", *SEAM),
     "training.language": ("engines", "training", "stream_retouch.language", *SEAM),
     "benchmarks": ("stream_retouch", "engines", "training"),
