@@ -21,6 +21,7 @@ from stream_retouch.language.looks import (
 from stream_retouch.language.phrases import Place
 from stream_retouch.language.places import (
     Pairing,
+    at_regions,
     in_order,
     in_regions,
     of_a_place,
@@ -36,6 +37,9 @@ REMOVED = 0.8
 """Amount when none is told."""
 SOFTENED = 0.6
 """Amount of verbs that soften, when none is told."""
+
+LAST_PLACE = "last"
+"""Name of a place that stands for where it was."""
 
 Answer = tuple[InstructionPlan, str]
 
@@ -121,7 +125,7 @@ class _Turn:
     def __init__(self, reading: Reading, dialogue: Dialogue) -> None:
         self.reading, self.dialogue = reading, dialogue
         self.look = self._start()
-        self.focus = in_focus(dialogue) if self.look.edits else ()
+        self.focus = in_focus(dialogue)
         self.edits: list[Edit] = []
         self.keeps: list[Keep] = []
         self.asked: tuple[str, ...] = ()
@@ -242,6 +246,10 @@ class _Turn:
             ask = replace(ask, places=_nouns_carried(ask.places, on))
         if any(p.side == "other" for p in ask.places):
             return self._on_the_other_side(ask, kinds)
+        if kinds and any(p.name == LAST_PLACE for p in ask.places):
+            before = self.edits or self.focus
+            regions = in_order(r for e in before for r in e.regions) or (FACE,)
+            return [p for kind in kinds for p in at_regions(kind, regions)]
         if not kinds:
             if ask.keep:
                 return pairings((BLEMISHES,), ask.places)

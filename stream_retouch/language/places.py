@@ -102,6 +102,11 @@ def in_regions(kinds: Sequence[str], regions: tuple[str, ...]) -> list[Pairing]:
     return found
 
 
+def at_regions(kind: str, regions: tuple[str, ...]) -> list[Pairing]:
+    """One category in regions that may not be its own: a kind that lives elsewhere is meant where it lives."""
+    return [(k, _at_home(k, r)) for k, r in in_regions((kind,), regions)]
+
+
 def of_a_place(places: Sequence[Place], smooth: bool) -> list[Pairing]:
     """What is meant where only a place is named: "clean up my chin", "smooth my forehead"."""
     names = {place.name for place in places}

@@ -175,7 +175,9 @@ def _acts(ops: Sequence[Op]) -> list[Op]:
 
 def _ask(op: Op) -> Ask:
     kinds = () if op.kind == LAST else (op.kind,)
-    places = tuple(_place(p) for p in op.places if p not in (FACE, LAST))
+    # without a kind, or in a correction, the places of before are meant anyway
+    nowhere = (FACE, LAST) if op.kind == LAST or op.act == "fix" else (FACE,)
+    places = tuple(_place(p) for p in op.places if p not in nowhere)
     keep = op.act in ("keep", "drop")
     verb = {"keep": "keep", "drop": "keep", "fix": ""}.get(
         op.act, "soften" if op.soft else "remove"
@@ -183,6 +185,8 @@ def _ask(op: Op) -> Ask:
     if op.kind == LAST and op.act in ("edit", "only"):
         # "the chin too", "the other one as well": the kinds are those of before
         kinds, verb = (lexicon.SAME,), ""
+    if keep and op.kind == LAST and not places:
+        kinds = (lexicon.SAME,)
     return Ask(
         kinds,
         places,

@@ -80,6 +80,25 @@ def test_last_and_other_mean_what_was_named_before() -> None:
     assert set(edits(played("edit spot face", "edit last chin"))) >= {("spot", ("chin",))}
 
 
+def test_another_kind_where_the_last_one_was() -> None:
+    plan = played("edit mole left_cheek", "edit scar last")
+    assert ("scar", ("left_cheek",)) in edits(plan)
+    assert ("eye_bag", ("face",)) in edits(played("edit mole chin", "edit eye_bag last"))
+    assert ("scar", ("face",)) in edits(played("edit scar last"))
+
+
+def test_what_came_before_an_undo_can_still_be_meant() -> None:
+    assert set(edits(played("edit mole left_cheek", "undo; edit last chin"))) == {
+        ("mole", ("chin",))
+    }
+
+
+def test_the_last_thing_can_be_dropped() -> None:
+    assert set(edits(played("edit spot face", "edit mole face", "drop last last"))) == {
+        ("spot", ("face",))
+    }
+
+
 def test_a_correction_takes_the_place_of_the_turn_before() -> None:
     assert set(edits(played("edit redness left_cheek", "fix last right"))) == {
         ("redness", ("right_cheek",))

@@ -154,7 +154,7 @@ def gerund(verb: str) -> str:
     return f"{first}ing {rest}".strip()
 
 
-_DETERMINERS = "the|my|all my|all the|all|these|those|this|that|a"
+_DETERMINERS = "the|my|all my|all the|these|those|this|that|a"
 _BEFORE = "on|at|in|from|around|under"
 _TWICE = (
     (re.compile(rf"\b(?:{_DETERMINERS}) ({_DETERMINERS}) "), r"\1 "),
