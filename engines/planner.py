@@ -23,7 +23,8 @@ Answer = tuple[InstructionPlan, str]
 
 SURE = 0.5
 """Probability of the program from which the network speaks alone; chosen on the development set."""
-_SHIPPED = Path(__file__).parent / "weights"
+SHIPPED = Path(__file__).parent / "weights"
+"""Folder of the weights that ship."""
 
 
 class EmbeddedPlanner:
@@ -43,7 +44,7 @@ class EmbeddedPlanner:
         """
         from engines.language.saved import load
 
-        planner = cls(*load(folder or _SHIPPED))
+        planner = cls(*load(folder or SHIPPED))
         # torch sets up its kernels on the first run; let no user wait for that
         planner.plan("remove the spots", Dialogue())
         return planner
