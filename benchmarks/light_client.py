@@ -298,7 +298,11 @@ class LightClient:
             packet.pts = index
             with contextlib.suppress(av.FFmpegError):
                 for frame in decoder.decode(packet):
+                    self._seen(order[frame.pts or 0], frame)
                     yield order[frame.pts or 0], read(_luma(frame))
+
+    def _seen(self, timestamp: int, frame: av.VideoFrame) -> None:
+        """Called with every decoded frame, after the run: for clients that look at pictures."""
 
 
 def _unwrapped(timestamp: int, shelf: _Shelf) -> int:

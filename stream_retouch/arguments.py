@@ -65,6 +65,11 @@ _SERVE_OPTIONS: dict[str, tuple[str, str]] = {
     "max_sdp_bytes": ("N", "longest SDP offer, bytes (default 65536)"),
     "connect_timeout_s": ("S", "a session that does not connect for so long is ended (default 30)"),
     "shutdown_timeout_s": ("S", "how long stopping may take (default 5)"),
+    "speech": (
+        "NAME",
+        "who recognises speech: off, auto, pocketsphinx, faster-whisper, whisper or sherpa-onnx (default auto)",
+    ),
+    "speech_dir": ("PATH", "folder with the recogniser's model (default: the one in the package)"),
     "log_level": ("LEVEL", "debug, info, warning or error (default info)"),
 }
 

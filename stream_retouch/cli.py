@@ -25,12 +25,12 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 from stream_retouch.arguments import USAGE, build_parser  # noqa: E402
-from stream_retouch.errors import EngineError, SettingsError, StreamRetouchError  # noqa: E402
+from stream_retouch.errors import EngineError, SettingsError, SpeechError, StreamRetouchError  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stream_retouch.engine import Conditioner, FaceFinder, Planner, RetouchEngine
+    from stream_retouch.engine import Conditioner, FaceFinder, Planner, RetouchEngine, Transcriber
     from stream_retouch.settings import Settings
 
 
@@ -46,6 +46,8 @@ class Names:
     """A class with ``load()``."""
     planner: str
     """A class without arguments."""
+    transcriber: str = "engines.transcriber:load"
+    """A function of a recogniser's name and its folder or None."""
     weights: str = "engines.weights_file:chosen"
     """A function of the weights file and the size that are asked for, either None: the file to load, None for the
     usual one."""
@@ -126,7 +128,10 @@ def _serve(args: argparse.Namespace, names: Names) -> int:
 
     def load_parts() -> Parts:
         finder = _load(names.finder)
+        transcriber, no_speech = load_transcriber(settings, names)
         return Parts(
+            transcriber=transcriber,
+            no_speech=no_speech,
             engine=load_engine(settings, names),
             finder=finder.load,
             conditioner=load_conditioner(settings, names),
@@ -259,6 +264,24 @@ def load_planner(names: Names) -> Planner:
     """What turns words into a plan."""
     planner: Planner = _load(names.planner)()
     return planner
+
+
+def load_transcriber(settings: Settings, names: Names) -> tuple[Transcriber | None, str]:
+    """What recognises speech; or None and why there is none, ending with the remedy.
+
+    Raises:
+        SpeechError: the recogniser that was asked for by name cannot be used.
+    """
+    if settings.speech == "off":
+        return None, "speech is switched off; start the service with --speech auto"
+    name = "pocketsphinx" if settings.speech == "auto" else settings.speech
+    try:
+        transcriber: Transcriber = _load(names.transcriber)(name, settings.speech_dir)
+    except SpeechError as problem:
+        if settings.speech != "auto":
+            raise
+        return None, str(problem)
+    return transcriber, ""
 
 
 def _load(place: str) -> Any:

@@ -83,6 +83,7 @@ def examine(engines: Mapping[str, str], weights: Path | None = None) -> list[Che
         *runtimes(),
         *engine_checks(engines),
         *weights_checks(weights),
+        *speech(),
         *page_files(),
         *network(),
     ]
@@ -250,6 +251,20 @@ def weights_checks(path: Path | None) -> list[Check]:
         found = problem or f"{file.stat().st_size / 1e6:.1f} MB, whole"
         checks.append(Check("weights", file.name, "missing" if problem else "ok", found, remedy))
     return checks
+
+
+def speech() -> list[Check]:
+    """Whether spoken instructions can be recognised."""
+    version = _version("pocketsphinx")
+    return [
+        Check(
+            "service",
+            "speech",
+            "ok" if version else "absent",
+            f"pocketsphinx {version}" if version else "pocketsphinx is not installed",
+            "python -m pip install 'stream-retouch[speech]', or type instead",
+        )
+    ]
 
 
 def page_files() -> list[Check]:

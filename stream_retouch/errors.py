@@ -7,6 +7,7 @@ StreamRetouchError
 ├── EngineError              an engine cannot be built, loaded or used
 │   ├── EngineMismatch       it was built for something else
 │   └── ParityError          it does not compute what the eager model computes
+├── SpeechError              a recogniser is missing, or cannot be used
 ├── SdpError                 an offer is not usable
 ├── SessionNotFound          no such session, or it has ended
 └── ServiceUnavailable       the service cannot be started or reached
@@ -73,6 +74,10 @@ class ParityError(EngineError):
             f"engine refused: {self.figure} is {self.found:.1f}, at least {self.bound:.1f} is needed; "
             "build with a higher precision (--precision f32)"
         )
+
+
+class SpeechError(StreamRetouchError):
+    """A recogniser of speech is missing, or cannot be used."""
 
 
 class SdpError(StreamRetouchError):

@@ -18,6 +18,7 @@ from stream_retouch.errors import SettingsError
 PREFIX = "STREAM_RETOUCH_"
 """Beginning of the name of every environment variable that is read."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
+SPEECH = ("off", "auto", "pocketsphinx", "faster-whisper", "whisper", "sherpa-onnx")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")  # RFC 6750 §2.1: what may follow "Bearer"
 _ICE_SERVER = re.compile(r"(stun|stuns|turn|turns):\S+")
 
@@ -68,6 +69,11 @@ class Settings:
     """A session whose peer has not connected for so long is ended, seconds, 1..3600."""
     shutdown_timeout_s: float = 5.0
     """How long an ending session, and the ending service, may take, seconds, 0.1..60."""
+    speech: str = "auto"
+    """Who recognises speech: off, pocketsphinx, or another of SPEECH from `speech_dir`; auto: pocketsphinx where it is
+    installed."""
+    speech_dir: Path | None = None
+    """Folder with the recogniser's model; None: the one that ships, which is for pocketsphinx."""
     log_level: str = "info"
     """debug, info, warning or error. What users say appears at debug only."""
 
@@ -230,10 +236,13 @@ def _ice_servers(value: object) -> tuple[str, ...]:
     return servers
 
 
-def _level(value: object) -> str:
-    if not isinstance(value, str) or value.lower() not in LOG_LEVELS:
-        raise ValueError
-    return value.lower()
+def _word_of(words: tuple[str, ...]) -> _Kind:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or value.lower() not in words:
+            raise ValueError
+        return value.lower()
+
+    return _Kind("one of " + ", ".join(words), read)
 
 
 _BITRATE = _whole(30_000, 100_000_000)
@@ -257,5 +266,7 @@ _KINDS: dict[str, _Kind] = {
     "max_sdp_bytes": _whole(1_024, 1_048_576),
     "connect_timeout_s": _real(1, 3_600),
     "shutdown_timeout_s": _real(0.1, 60),
-    "log_level": _Kind("one of " + ", ".join(LOG_LEVELS), _level),
+    "speech": _word_of(SPEECH),
+    "speech_dir": _Kind("the path of a folder", _path, optional=True),
+    "log_level": _word_of(LOG_LEVELS),
 }

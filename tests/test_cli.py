@@ -28,8 +28,10 @@ from stream_retouch.cli import (
     Names,
     load_conditioner,
     load_engine,
+    load_transcriber,
     main,
 )
+from stream_retouch.errors import SpeechError
 from stream_retouch.say import chips_of, socket_url
 from stream_retouch.settings import Settings
 from tests.outputs.clips import (
@@ -492,3 +494,36 @@ class TestSay:
 
     def test_an_empty_plan_has_a_chip_too(self) -> None:
         assert chips_of({"edits": [], "keep": []}) == ("nothing is changed",)
+
+
+def deaf(name: str, folder: Path | None) -> object:
+    """A recogniser that cannot be loaded."""
+    raise SpeechError(f"{name} is not installed; install it")
+
+
+def attentive(name: str, folder: Path | None) -> object:
+    """A recogniser that is its own name and folder."""
+    return (name, folder)
+
+
+def test_speech_that_is_off_says_how_to_switch_it_on() -> None:
+    names = replace(FAKES, transcriber="tests.test_cli:attentive")
+    found, reason = load_transcriber(Settings(speech="off"), names)
+    assert found is None and reason.endswith("--speech auto")
+
+
+def test_the_recogniser_that_is_named_is_loaded_from_its_folder() -> None:
+    names = replace(FAKES, transcriber="tests.test_cli:attentive")
+    settings = Settings(speech="whisper", speech_dir=Path("models"))
+    assert load_transcriber(settings, names) == (("whisper", Path("models")), "")
+    assert load_transcriber(Settings(), names) == (("pocketsphinx", None), "")
+
+
+def test_without_a_recogniser_the_service_runs_unless_one_was_named() -> None:
+    names = replace(FAKES, transcriber="tests.test_cli:deaf")
+    assert load_transcriber(Settings(), names) == (
+        None,
+        "pocketsphinx is not installed; install it",
+    )
+    with pytest.raises(SpeechError, match="pocketsphinx is not installed"):
+        load_transcriber(Settings(speech="pocketsphinx"), names)

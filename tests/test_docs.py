@@ -63,6 +63,7 @@ def test_the_messages_of_the_service_have_the_keys_that_it_sends() -> None:
         control.applied(4, 12.3, 118.2),
         control.rejected("7", ""),
         control.error("8", ""),
+        control.heard("", final=False),
     )
     for answer in answers:
         assert list(told[answer["type"]]) == list(answer)

@@ -106,6 +106,11 @@ def test_cpu_features_are_read_from_the_kernel(tmp_path: Path) -> None:
     assert probes.cpu_flags(tmp_path / "none") == set()
 
 
+def test_speech_is_told_and_is_not_needed() -> None:
+    (check,) = doctor.speech()
+    assert check.state in ("ok", "absent") and "stream-retouch[speech]" in check.remedy
+
+
 def test_the_page_is_there_with_all_it_names() -> None:
     (check,) = doctor.page_files()
     assert check.state == "ok", check.found

@@ -133,3 +133,9 @@ def test_an_open_address_needs_a_token(host: str) -> None:
 )
 def test_loopback_is_this_machine_only(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_speech_is_one_of_the_known_recognisers() -> None:
+    assert Settings(speech="Whisper").speech == "whisper"
+    with pytest.raises(SettingsError, match="must be one of off, auto, pocketsphinx"):
+        Settings(speech="parrot")

@@ -30,5 +30,8 @@ Unpainted portraits, "remove all blemishes" (`real`, `blobs`, `identity`):
 * ``identity_cosine``: MobileFaceNet's likeness to the source.
 
 A perfect filter removes 1 and changes 0. Rows: doing nothing, three classical filters at their best setting (`filters`,
-`tune`), ours, and with ``--ablations`` ours without one of its parts.
+`tune`), ours, with ``--ablations`` ours without one of its parts, and with ``--through-words`` ours where each plan is
+put into plain English (`words`) and the planner that serves makes a plan of it again, from an empty dialogue
+(`through_words`): ``plan_accuracy`` is the share that came back right by the schema's rules, amounts within 0.1. The
+row is to lie within 0.3 dB of gain and 0.02 of removed and unnamed of the one that the plans drive.
 """

@@ -16,11 +16,14 @@ from pathlib import Path
 import cv2
 
 from benchmarks import quality
+from benchmarks.language import planners
 from benchmarks.quality import monotone, ours, painted, report, scenes, unpainted
 from benchmarks.quality.lpips import lpips
 from benchmarks.quality.real import identity
 from benchmarks.quality.result import result, run_of
+from benchmarks.quality.through_words import ThroughWords
 from benchmarks.quality.tune import tune
+from stream_retouch.cli import NAMES
 from stream_retouch.errors import StreamRetouchError
 
 _ALL = 10**6
@@ -51,8 +54,12 @@ def _run(args: argparse.Namespace) -> None:
     distance, no_lpips = lpips(args.shared)
     net, no_identity = identity(args.shared)
     whole = ours.whole(args.engine, args.weights, args.size)
+    words = None
     with contextlib.closing(whole.engine):
-        rows = [whole]
+        rows: list[ours.AnyRow] = [whole]
+        if args.through_words:
+            words = ThroughWords(whole, planners.load(planners.DEFAULT, NAMES))
+            rows.append(words)
         if args.ablations or args.ablation_weights:
             rows += ours.without_parts(whole, args.ablation_weights)
         drawn = painted.measure(scenes.scenes(args.shared, args.split), count, rows, distance)
@@ -60,13 +67,16 @@ def _run(args: argparse.Namespace) -> None:
         asked = scenes.amount_scenes(args.shared, args.split)
         amounts = monotone.removals(whole, asked, len(faces))
     found = result(drawn, real, amounts, rows)
+    if words is not None:
+        found["through_words"] = words.figures(found["rows"])
     found["left_out"] = [sentence for sentence in (no_lpips, no_identity) if sentence]
     found |= run_of(args.split, whole, drawn.prints)
     found["seconds"] = round(time.monotonic() - began)
     print(report.tables(found))
     if args.out or (args.split == "heldout" and count == 2 * len(people)):
         command = f"python -m benchmarks.quality --split {args.split}"
-        command += " --ablations" if len(rows) > 1 else ""
+        command += " --ablations" if args.ablations or args.ablation_weights else ""
+        command += " --through-words" if words is not None else ""
         path = report.write(args.out, command, found, drawn.sheet, real.sheet)
         print(f"wrote {path.name}", file=sys.stderr)
     print(json.dumps(found))
@@ -87,6 +97,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="where the result file goes")
     parser.add_argument(
         "--ablations", action="store_true", help="rows without IIP, LBE and text too"
+    )
+    parser.add_argument(
+        "--through-words",
+        action="store_true",
+        help="a row where each plan is said in words to the planner that serves, too",
     )
     parser.add_argument(
         "--ablation-weights",

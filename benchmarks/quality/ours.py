@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,29 @@ class Answer:
     """(L, L) M_s of the largest face, 0..1; None where the engine was not asked."""
     transform: Affine | None
     """That face's, crop to picture."""
+
+
+class AnyRow(Protocol):
+    """What the painted scenes need of a row."""
+
+    @property
+    def name(self) -> str:
+        """In the tables."""
+        ...
+
+    @property
+    def weights(self) -> str:
+        """Its weights in words."""
+        ...
+
+    @property
+    def faces_missed(self) -> int:
+        """Pictures in which no face was found."""
+        ...
+
+    def retouch(self, picture: NDArray[np.uint8], plan: InstructionPlan) -> Answer:
+        """One RGB picture as the first frame of a file."""
+        ...
 
 
 @dataclass(slots=True, eq=False)

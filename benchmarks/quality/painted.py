@@ -13,7 +13,7 @@ from skimage.metrics import structural_similarity
 from benchmarks.heldout import Scene
 from benchmarks.quality import masks, sheets
 from benchmarks.quality.filters import FILTERS, filtered
-from benchmarks.quality.ours import Answer, Row
+from benchmarks.quality.ours import Answer, AnyRow
 from benchmarks.quality.pictures import Rgb, bytes_of, inside
 from benchmarks.quality.scenes import print_of
 from benchmarks.quality.sums import Sums, gain_db
@@ -83,7 +83,7 @@ class Painted:
 
 
 def measure(
-    scenes: Iterable[Scene], count: int, ours: Sequence[Row], distance: Distance | None
+    scenes: Iterable[Scene], count: int, ours: Sequence[AnyRow], distance: Distance | None
 ) -> Painted:
     """Every row on the first `count` scenes. The first of `ours` is the whole network."""
     names = (NOTHING, *FILTERS, *(row.name for row in ours))

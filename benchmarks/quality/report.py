@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality import filters, sheets
+from benchmarks.quality import filters, sheets, through_words
 from benchmarks.report import hardware
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -66,7 +66,7 @@ def holds(found: dict[str, Any]) -> dict[str, bool]:
         others = [rows[name][key] for name in filters.FILTERS if name in rows]
         if others:
             verdicts[f"{key}_above_classical"] = rows["ours"][key] > max(others)
-    return verdicts
+    return verdicts | through_words.holds(rows)
 
 
 def tables(found: dict[str, Any]) -> str:
@@ -75,6 +75,7 @@ def tables(found: dict[str, Any]) -> str:
     parts = [
         _bounds(found),
         _table("painted marks", _COLUMNS, found["rows"]),
+        through_words.table(found),
         f"Share removed by kind: {kinds}.",
         _table("real skin", _REAL_COLUMNS, found["real_rows"]),
         _amounts(found),

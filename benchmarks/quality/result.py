@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.heldout import frozen_hash
 from benchmarks.quality import filters, tones
 from benchmarks.quality.monotone import AMOUNTS, rises
-from benchmarks.quality.ours import Row
+from benchmarks.quality.ours import AnyRow, Row
 from benchmarks.quality.painted import NOTHING, OURS, Painted
 from benchmarks.quality.report import holds
 from benchmarks.quality.unpainted import Unpainted
@@ -20,7 +20,10 @@ from engines.weights_file import weights_hash
 
 
 def result(
-    painted: Painted, unpainted: Unpainted, amounts: dict[str, list[float]], rows: Sequence[Row]
+    painted: Painted,
+    unpainted: Unpainted,
+    amounts: dict[str, list[float]],
+    rows: Sequence[AnyRow],
 ) -> dict[str, Any]:
     """Every figure. The first of `rows` is the whole network."""
     nothing = painted.tallies[NOTHING]

@@ -16,6 +16,7 @@ from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from stream_retouch.errors import SdpError, ServiceUnavailable
 from stream_retouch.latest import Latest
 from stream_retouch.rtc.added_delay import AddedDelay
+from stream_retouch.rtc.audio import IncomingAudio, Listener
 from stream_retouch.rtc.candidates import addresses_for, connections_of, gather_on
 from stream_retouch.rtc.control_channel import ControlChannel
 from stream_retouch.rtc.limits import RateLimits
@@ -48,6 +49,8 @@ class PeerOptions:
     """STUN or TURN addresses, for example ``stun:stun.example.org:3478``."""
     frame_rate: int = 30
     """Frames per second the encoder is told to expect."""
+    audio: bool = False
+    """Whether sound is received, when it is offered."""
     connect_timeout_s: float = 20.0
     """A peer that has not connected this long after the answer is given up."""
     silence_timeout_s: float = 10.0
@@ -68,6 +71,8 @@ class Peer:
         self._options = options
         self._addresses = addresses_for(options.host)
         self._incoming = IncomingVideo()
+        self._audio = IncomingAudio()
+        self._audio_reader: asyncio.Task[None] | None = None
         self._control = ControlChannel()
         self.added_delay = AddedDelay()
         """Last packet of a frame in to last packet of the same frame out."""
@@ -98,6 +103,15 @@ class Peer:
         """Sends a frame, newest wins, with its own pts; from any thread, ignored when closed."""
         if self._outgoing is not None:
             self._outgoing.put(frame)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the offer had sound that can be listened to."""
+        return self._audio_reader is not None
+
+    def listen(self, listener: Listener | None) -> None:
+        """Hands what is said, 16 kHz mono blocks, to `listener` from now on; None: to nobody."""
+        self._audio.listener = listener
 
     @property
     def on_message(self) -> Callable[[str], None] | None:
@@ -177,9 +191,7 @@ class Peer:
             raise SdpError(
                 f"the offer cannot be used: {error}; send it as createOffer gave it"
             ) from error
-        for transceiver in pc.getTransceivers():
-            if transceiver.kind == "audio":
-                transceiver.direction = "inactive"
+        sound = self._accept_audio(pc)
         self._take_over(video)
         connections = connections_of(pc)
         gather_on(connections, self._addresses)
@@ -189,6 +201,10 @@ class Peer:
         self._reader = asyncio.create_task(
             self._incoming.read(video.receiver.track), name="peer-frames"
         )
+        if sound is not None:
+            self._audio_reader = asyncio.create_task(
+                self._audio.read(sound.receiver.track), name="peer-sound"
+            )
         self._connect_timer = asyncio.get_running_loop().call_later(
             self._options.connect_timeout_s, self._never_connected
         )
@@ -198,6 +214,17 @@ class Peer:
             self._options.uplink_max_bitrate_bps,
             self._options.google_min_bitrate_bps,
         )
+
+    def _accept_audio(self, pc: RTCPeerConnection) -> RTCRtpTransceiver | None:
+        """The first sound that the client sends, to be received; all other is refused."""
+        accepted = None
+        for transceiver in pc.getTransceivers():
+            if transceiver.kind == "audio":
+                sends = transceiver._offerDirection in ("recvonly", "sendrecv")  # seen from here
+                if self._options.audio and sends and accepted is None:
+                    accepted = transceiver
+                transceiver.direction = "recvonly" if transceiver is accepted else "inactive"
+        return accepted
 
     def _take_over(self, video: RTCRtpTransceiver) -> None:
         options = self._options
@@ -258,9 +285,11 @@ class Peer:
             self._outgoing.stop()
         if self._pc is not None:
             await self._pc.close()
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
+        readers = [task for task in (self._reader, self._audio_reader) if task is not None]
+        for reader in readers:
+            reader.cancel()
+        if readers:
+            await asyncio.wait(readers)
         if self._executor is not None and self._reception is not None:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._executor, self._reception.join_decoder)

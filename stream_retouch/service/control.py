@@ -11,11 +11,11 @@ import json
 from collections import deque
 from dataclasses import dataclass
 
-from stream_retouch.language.plan import InstructionPlan, plan_to_json
+from stream_retouch.language.plan import InstructionPlan, plan_from_json, plan_to_json
 from stream_retouch.media.retouch import Look
 from stream_retouch.settings import Settings
 
-KNOWN_TYPES = ("instruct", "strength", "enable", "overlay", "state")
+KNOWN_TYPES = ("instruct", "strength", "enable", "overlay", "state", "set_plan", "listen")
 MAX_ID_CHARS = 100
 OUTBOX_MESSAGES = 64
 """Messages that may wait for one WebSocket; one that reads slower is cut off rather than waited
@@ -28,6 +28,8 @@ class Instruct:
 
     id: str | None
     text: str
+    spoken: bool = False
+    """Whether it was said, not typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,22 @@ class AskState:
 
 
 @dataclass(frozen=True, slots=True)
+class SetPlan:
+    """Change the look by hand: this plan is the whole look."""
+
+    id: str | None
+    plan: InstructionPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Push-to-talk: listen while it is true."""
+
+    id: str | None
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A message that could not be taken, and why, ending with what would be right."""
 
@@ -69,7 +87,7 @@ class Refusal:
     reason: str
 
 
-Message = Instruct | Strength | Enable | Overlay | AskState
+Message = Instruct | Strength | Enable | Overlay | AskState | SetPlan | Listen
 Answer = dict[str, object]
 """A message to the client, before it becomes JSON."""
 
@@ -99,15 +117,24 @@ def _typed(body: dict[str, object], said_id: str | None, max_text_chars: int) ->
             if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
                 return Strength(said_id, float(value))
             return Refusal(said_id, "value of strength must be a number from 0 to 1")
-        case "enable" | "overlay" as kind:
+        case "enable" | "overlay" | "listen" as kind:
             value = body.get("value")
             if isinstance(value, bool):
-                return Enable(said_id, value) if kind == "enable" else Overlay(said_id, value)
+                return _SWITCHES[kind](said_id, value)
             return Refusal(said_id, f"value of {kind} must be true or false")
         case "state":
             return AskState(said_id)
+        case "set_plan":
+            return _set_plan(body.get("plan"), said_id)
         case _:
             return Refusal(said_id, "type must be one of " + ", ".join(KNOWN_TYPES))
+
+
+_SWITCHES: dict[str, type[Enable] | type[Overlay] | type[Listen]] = {
+    "enable": Enable,
+    "overlay": Overlay,
+    "listen": Listen,
+}
 
 
 def _instruct(text: object, said_id: str | None, max_text_chars: int) -> Instruct | Refusal:
@@ -121,6 +148,16 @@ def _instruct(text: object, said_id: str | None, max_text_chars: int) -> Instruc
         )
     # JSON can carry half a surrogate pair, which is no text: tokenizers raise on it.
     return Instruct(said_id, _bytes(text).decode())
+
+
+def _set_plan(plan: object, said_id: str | None) -> SetPlan | Refusal:
+    if not isinstance(plan, dict):
+        return Refusal(said_id, "plan of set_plan must be an object with edits and keep")
+    try:
+        # What a plan set by hand does is clear; its action is not asked.
+        return SetPlan(said_id, plan_from_json({**plan, "action": "apply"}))
+    except ValueError as wrong:
+        return Refusal(said_id, str(wrong))
 
 
 def _bytes(text: str) -> bytes:
@@ -157,6 +194,16 @@ def plan(said_id: str | None, version: int, look: InstructionPlan, reply: str) -
         "plan": plan_to_json(look),
         "reply": reply,
     }
+
+
+def origin(message: Instruct | SetPlan) -> Answer:
+    """What the ``plan`` or ``rejected`` of spoken words has besides."""
+    return {"spoken": True} if isinstance(message, Instruct) and message.spoken else {}
+
+
+def heard(text: str, final: bool) -> Answer:
+    """What was recognised so far, or in the end: then it is carried out as an instruction."""
+    return {"type": "heard", "text": text, "final": final}
 
 
 def applied(version: int, first_pts_s: float, took_ms: float) -> Answer:

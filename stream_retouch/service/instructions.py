@@ -28,9 +28,9 @@ class InstructionThread:
     wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "instructions") -> None:
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="instructions", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Starts the thread. Call once."""

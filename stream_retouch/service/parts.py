@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_retouch.engine import (
     BLOCK_WIDTH,
@@ -17,6 +18,7 @@ from stream_retouch.engine import (
     FaceFinder,
     Planner,
     RetouchEngine,
+    Transcriber,
 )
 from stream_retouch.service.worker import FramePort
 
@@ -33,6 +35,10 @@ class Parts:
     """None while it is loading: no session is opened until it is there."""
     planner: Planner
     """Called in the instruction thread only, as is the conditioner."""
+    transcriber: Transcriber | None = None
+    """Called in the speech thread only; None: nobody is listened to."""
+    no_speech: str = "speech is off; start the service with --speech auto"
+    """Why there is no transcriber, ending with the remedy."""
 
 
 class PeerPort(FramePort, Protocol):
@@ -42,6 +48,15 @@ class PeerPort(FramePort, Protocol):
     """Called on the loop with every text of the data channel."""
     on_closed: Callable[[], None] | None
     """Called on the loop once the connection is gone for good."""
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the offer had sound that can be listened to."""
+        ...
+
+    def listen(self, listener: Callable[[NDArray[np.int16]], None] | None) -> None:
+        """Hands what is said, 16 kHz mono blocks, to `listener` on the loop; None: to nobody."""
+        ...
 
     @property
     def dropped_out(self) -> int:

@@ -94,6 +94,7 @@ def peer_options(settings: Settings) -> PeerOptions:
         start_bitrate_bps=settings.start_bitrate_bps,
         google_min_bitrate_bps=settings.google_min_bitrate_bps,
         ice_servers=settings.ice_servers,
+        audio=settings.speech != "off",
         connect_timeout_s=settings.connect_timeout_s,
         close_timeout_s=settings.shutdown_timeout_s,
     )

@@ -1,7 +1,7 @@
 """One user's connection: peer, frame worker, look and dialogue.
 
     control message ─ Session.receive ─ strength, enable, overlay ───────────── new look
-                                      └ instruct ─ instruction thread:
+                                      └ instruct, set_plan ─ instruction thread:
                                                    plan, then prepare ───────── new look
     frame thread: reads session.look once per frame; tells the first frame that shows it
 
@@ -15,19 +15,22 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from stream_retouch.engine import Conditioning, FaceFinder
+from stream_retouch.language.by_hand import set_by_hand
 from stream_retouch.language.dialogue import advance
 from stream_retouch.language.plan import Dialogue, InstructionPlan, amounts
 from stream_retouch.media.retouch import Look
 from stream_retouch.metrics import Metrics
 from stream_retouch.service import control
 from stream_retouch.service.instructions import InstructionThread, call_on
+from stream_retouch.service.listening import Listening
 from stream_retouch.service.parts import Parts, PeerPort, neutral
+from stream_retouch.service.understanding import Asked, Understood
 from stream_retouch.service.worker import FrameWorker, Retoucher
 from stream_retouch.settings import Settings
 
@@ -42,27 +45,6 @@ COULD_NOT = (
     "this could not be carried out, something went wrong; the look is unchanged, try other words"
 )
 READY = "Nothing is changed yet: say what to retouch."
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """An instruction and when it arrived (time.monotonic, seconds)."""
-
-    message: control.Instruct
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Understood:
-    """What the instruction thread made of one instruction."""
-
-    plan: InstructionPlan
-    reply: str
-    dialogue: Dialogue
-    conditioning: Conditioning | None
-    """None when the plan is a reject: nothing was prepared."""
-    face_id: int | None
-    """The face whose crop was the key frame, when it was the only one in view."""
 
 
 class Session:
@@ -80,6 +62,7 @@ class Session:
         settings: Settings,
         metrics: Metrics,
         instructions: InstructionThread,
+        speech: InstructionThread,
         on_ended: Callable[[Session], None],
     ) -> None:
         self.id = session_id
@@ -87,12 +70,15 @@ class Session:
         self.look = Look(0, InstructionPlan(), amounts(InstructionPlan()), neutral(), {})
         self._peer, self._parts, self._settings, self._metrics = peer, parts, settings, metrics
         self._instructions, self._on_ended = instructions, on_ended
+        self._listening = Listening(
+            parts.transcriber, parts.no_speech, peer, speech, self._tell, self._instruct
+        )
         self._loop = asyncio.get_running_loop()
         self._retoucher: Retoucher | None = None
         self._worker: FrameWorker | None = None
         self._dialogue = Dialogue()
         self._reply = READY
-        self._pending: _Asked | None = None
+        self._pending: Asked | None = None
         self._wanted = asyncio.Event()
         self._face_ids: frozenset[int] = frozenset()
         self._tried: set[int] = set()
@@ -152,7 +138,7 @@ class Session:
         self._peer.on_message = self._peer.on_closed = None
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._listening.close(), return_exceptions=True)
         for outbox in self._outboxes:
             outbox.close()
         timeout_s = self._settings.shutdown_timeout_s
@@ -194,12 +180,11 @@ class Session:
         match message:
             case control.Refusal():
                 self._tell(control.error(message.id, message.reason))
-            case control.Instruct():
-                if self._pending is not None:
-                    self._tell(control.rejected(self._pending.message.id, SUPERSEDED))
-                self._pending = _Asked(message, time.monotonic())
-                self._wanted.set()
+            case control.Instruct() | control.SetPlan():
+                self._ask(message)
                 self._tell(control.ack(message.id, self.look.version))
+            case control.Listen():
+                self._listening.take(message, self.look.version)
             case control.Strength():
                 self._turn(message.id, replace(self.look, strength=message.value))
             case control.Enable():
@@ -209,6 +194,18 @@ class Session:
             case control.AskState():
                 self._tell(control.ack(message.id, self.look.version))
                 self._tell(self._state(message.id))
+
+    def _ask(self, message: control.Instruct | control.SetPlan) -> None:
+        if self._pending is not None:
+            self._reject(self._pending, SUPERSEDED)
+        self._pending = Asked(message, time.monotonic())
+        self._wanted.set()
+
+    def _instruct(self, said_id: str | None, text: str) -> None:
+        self._ask(control.Instruct(said_id, text[: self._settings.max_text_chars], spoken=True))
+
+    def _reject(self, asked: Asked, reason: str) -> None:
+        self._tell(control.rejected(asked.message.id, reason) | control.origin(asked.message))
 
     def _turn(self, said_id: str | None, look: Look) -> None:
         """A change that needs no new conditioning."""
@@ -260,29 +257,29 @@ class Session:
                 else:
                     break
 
-    async def _carry_out(self, asked: _Asked) -> None:
-        said_id = asked.message.id
-        call = partial(self._understand, asked.message.text, self._dialogue)
+    async def _carry_out(self, asked: Asked) -> None:
+        call = partial(self._understand, asked.message, self._dialogue)
         try:
             understood = await self._instructions.run(call)
         except Exception as error:  # its text may hold what the user said: only its kind is logged
             logger.error("%s: an instruction failed with %s", self.label, type(error).__name__)
             logger.debug("%s: the instruction that failed", self.label, exc_info=True)
-            self._tell(control.rejected(said_id, COULD_NOT))
+            self._reject(asked, COULD_NOT)
             return
         if self._pending is not None:
-            self._tell(control.rejected(said_id, SUPERSEDED))
+            self._reject(asked, SUPERSEDED)
             return
         self._dialogue, self._reply = understood.dialogue, understood.reply
         if understood.conditioning is None:
-            self._tell(control.rejected(said_id, understood.reply))
+            self._reject(asked, understood.reply)
             return
         self._dress(understood, asked.at)
         told = replace(self.look.plan, action=understood.plan.action)
-        self._tell(control.plan(said_id, self.look.version, told, understood.reply))
+        answer = control.plan(asked.message.id, self.look.version, told, understood.reply)
+        self._tell(answer | control.origin(asked.message))
         self._wanted.set()
 
-    def _dress(self, understood: _Understood, asked_at: float) -> None:
+    def _dress(self, understood: Understood, asked_at: float) -> None:
         """Replaces the look by one with the new plan; strength, on/off and overlay stay."""
         assert understood.conditioning is not None
         plan, conditioning = understood.dialogue.look, understood.conditioning
@@ -292,20 +289,26 @@ class Session:
         look = replace(self.look, plan=plan, table=amounts(plan), default=conditioning, by_face=own)
         self._show(look, asked_at, instructed=True)
 
-    def _understand(self, text: str, dialogue: Dialogue) -> _Understood:
-        """Both passes of DESIGN §4. Instruction thread; touches nothing of the session but the
-        retoucher's crops."""
-        plan, reply = self._parts.planner.plan(text, dialogue)
-        after = advance(dialogue, text, plan)
+    def _understand(
+        self, message: control.Instruct | control.SetPlan, dialogue: Dialogue
+    ) -> Understood:
+        """Both passes of DESIGN §4; the first is not needed for a plan set by hand. Instruction
+        thread; touches nothing of the session but the retoucher's crops."""
+        if isinstance(message, control.SetPlan):
+            plan = message.plan
+            after, reply = set_by_hand(dialogue, plan)
+        else:
+            plan, reply = self._parts.planner.plan(message.text, dialogue)
+            after = advance(dialogue, message.text, plan)
         if plan.action == "reject":
-            return _Understood(plan, reply, after, None, None)
+            return Understood(plan, reply, after, None, None)
         retoucher, conditioner = self._retoucher, self._parts.conditioner
         assert retoucher is not None and conditioner is not None
         faces = retoucher.faces()
         face_id = faces[0].id if len(faces) == 1 else None
         crop = retoucher.key_crop(face_id)
         conditioning = conditioner.prepare(after.look, crop)
-        return _Understood(plan, reply, after, conditioning, None if crop is None else face_id)
+        return Understood(plan, reply, after, conditioning, None if crop is None else face_id)
 
     # Faces
 

@@ -34,14 +34,16 @@ class Sessions:
         self._make_peer, self._make_retoucher = make_peer, make_retoucher
         self._engine_lock = threading.Lock()
         self._instructions = InstructionThread()
+        self._speech = InstructionThread("speech")
         self._open: dict[str, Session] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._count = 0
         self._closed = False
 
     def start(self) -> None:
-        """Starts the instruction thread. Call once."""
+        """Starts the instruction thread and the speech thread. Call once."""
         self._instructions.start()
+        self._speech.start()
 
     async def open(self, offer: str, parts: Parts) -> tuple[Session, str]:
         """A new session and the answer to its offer.
@@ -66,6 +68,7 @@ class Sessions:
             self._settings,
             self._metrics,
             self._instructions,
+            self._speech,
             self._end_soon,
         )
         self._open[session.id] = session
@@ -102,7 +105,8 @@ class Sessions:
         self._closed = True
         await asyncio.gather(*(self._end(session) for session in list(self._open.values())))
         await asyncio.gather(*self._ending, return_exceptions=True)
-        await asyncio.to_thread(self._instructions.close, self._settings.shutdown_timeout_s)
+        for thread in (self._instructions, self._speech):
+            await asyncio.to_thread(thread.close, self._settings.shutdown_timeout_s)
 
     @property
     def engine_lock(self) -> threading.Lock:

@@ -87,6 +87,7 @@ class Client:
         codec: str | None = None,
         direction: str = "sendrecv",
         audio: bool = False,
+        microphone: MediaStreamTrack | None = None,
         label: str = "control",
     ) -> None:
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -96,6 +97,8 @@ class Client:
         self.opened, self.ended = asyncio.Event(), asyncio.Event()
         if audio:
             self.pc.addTransceiver("audio", direction="sendrecv")
+        if microphone is not None:
+            self.pc.addTransceiver(microphone, direction="sendonly")
         video = self.pc.addTransceiver(self.camera, direction=direction)
         if codec is not None:
             offered = RTCRtpSender.getCapabilities("video").codecs

@@ -148,6 +148,25 @@ class FakePlanner:
         ), f"Less {kind}."
 
 
+class FakeTranscriber:
+    """Hears the words it was told, once per utterance; can be held or told to raise."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = list(texts)
+        self.heard: list[int] = []
+        """Length of each utterance, samples."""
+        self.gate = threading.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+
+    def transcribe(self, samples: NDArray[np.int16]) -> str:
+        self.heard.append(len(samples))
+        assert self.gate.wait(PATIENCE_S)
+        if self.error is not None:
+            raise self.error
+        return self.texts.pop(0) if len(self.texts) > 1 else self.texts[0]
+
+
 class FakeRetoucher:
     """Sees the faces it is told to see; a retouched frame is a new one with the same pts."""
 
@@ -217,6 +236,11 @@ class FakePeer:
         self.told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.closed = 0
         self.error: Exception | None = None
+        self.has_audio = False
+        self.listener: Callable[[NDArray[np.int16]], None] | None = None
+
+    def listen(self, listener: Callable[[NDArray[np.int16]], None] | None) -> None:
+        self.listener = listener
 
     @property
     def sent(self) -> int:
@@ -260,9 +284,11 @@ def parts(
     engine: FakeEngine | None = None,
     conditioner: FakeConditioner | None = None,
     planner: FakePlanner | None = None,
+    transcriber: FakeTranscriber | None = None,
 ) -> Parts:
     """Parts of fakes."""
     return Parts(
+        transcriber=transcriber,
         engine=engine or FakeEngine(),
         finder=FakeFinder,
         conditioner=conditioner or FakeConditioner(),

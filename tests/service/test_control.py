@@ -7,15 +7,18 @@ import json
 
 import pytest
 
+from stream_retouch.language.plan import Edit, InstructionPlan, Keep
 from stream_retouch.service import control
 from stream_retouch.service.control import (
     AskState,
     Enable,
     Instruct,
+    Listen,
     Message,
     Outbox,
     Overlay,
     Refusal,
+    SetPlan,
     Strength,
     parse,
 )
@@ -33,7 +36,23 @@ SETTINGS = Settings()
         ({"type": "strength", "value": 1.0}, Strength(None, 1.0)),
         ({"type": "enable", "value": False}, Enable(None, False)),
         ({"type": "overlay", "id": "c", "value": True}, Overlay("c", True)),
+        ({"type": "listen", "id": "e", "value": True}, Listen("e", True)),
         ({"type": "state", "more": [1]}, AskState(None)),
+        ({"type": "set_plan", "id": "d", "plan": {}}, SetPlan("d", InstructionPlan())),
+        (
+            {
+                "type": "set_plan",
+                "plan": {
+                    "action": "undo",
+                    "edits": [{"category": "spot", "regions": ["chin"], "amount": 0}],
+                    "keep": [{"category": "mole", "regions": ["face"]}],
+                },
+            },
+            SetPlan(
+                None,
+                InstructionPlan((Edit("spot", ("chin",), 0.0),), (Keep("mole", ("face",)),)),
+            ),
+        ),
     ],
 )
 def test_a_good_message_is_understood(said: dict[str, object], understood: Message) -> None:
@@ -61,6 +80,13 @@ def test_a_good_message_is_understood(said: dict[str, object], understood: Messa
         ('{"type":"strength","value":true}', "value of strength must be a number from 0 to 1"),
         ('{"type":"enable","value":1}', "value of enable must be true or false"),
         ('{"type":"overlay"}', "value of overlay must be true or false"),
+        ('{"type":"set_plan"}', "plan of set_plan must be an object with edits and keep"),
+        ('{"type":"set_plan","plan":[]}', "plan of set_plan must be an object"),
+        ('{"type":"set_plan","plan":{"edits":[1]}}', "each of a plan's edits must be an object"),
+        (
+            '{"type":"set_plan","plan":{"edits":[{"category":"spot","regions":["chin"],"amount":2}]}}',
+            "an edit's amount is no share; give a number from 0 to 1",
+        ),
         ('{"type":"instruct"}', "text of instruct must say what to change"),
         ('{"type":"instruct","text":"  "}', "text of instruct must say what to change"),
         ('{"type":"instruct","text":{"a":1}}', "text of instruct must say what to change"),

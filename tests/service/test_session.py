@@ -269,6 +269,51 @@ def test_strength_enable_and_overlay_count_versions_without_new_conditioning() -
     run(test)
 
 
+def test_a_plan_set_by_hand_becomes_the_look_as_an_instruction_does() -> None:
+    async def test() -> None:
+        async with house(7) as home:
+            session, peer = await home.enter()
+            peer.frames.put(frame_at(0))
+            await asyncio.to_thread(peer.out.get, timeout=PATIENCE_S)
+            plan = {"edits": [{"category": "mole", "regions": ["chin"], "amount": 0.3}], "keep": []}
+            peer.say(type="set_plan", id="a", plan=plan)
+            assert await peer.told_next("ack") == {"type": "ack", "id": "a", "version": 0}
+            told = await peer.told_next("plan")
+            assert (told["id"], told["version"]) == ("a", 1)
+            assert told["plan"] == {"action": "apply", **plan}
+            assert told["reply"] == "Slightly softening moles on your chin."
+            peer.frames.put(frame_at(30))
+            assert (await peer.told_next("applied"))["version"] == 1
+            assert session.look.table.max() == np.float32(0.3)
+            assert home.conditioner.calls[0][1] == 7
+            assert not home.planner.entered.acquire(blocking=False)  # no words, no planner
+
+    run(test)
+
+
+def test_of_plans_that_follow_quickly_the_newest_wins_and_the_others_are_superseded() -> None:
+    async def test() -> None:
+        async with house() as home:
+            session, peer = await home.enter()
+            home.planner.gate.clear()
+            peer.say(type="instruct", id="words", text="no spots")
+            await entered(home.planner)
+            for index, amount in enumerate((0.2, 0.4, 0.6)):
+                edit = {"category": "mole", "regions": ["chin"], "amount": amount}
+                peer.say(type="set_plan", id=str(index), plan={"edits": [edit], "keep": []})
+            home.planner.gate.set()
+            told = [await peer.told_next("rejected", "plan") for _ in range(4)]
+            assert {m["id"]: m.get("reason") for m in told} == {
+                "0": SUPERSEDED,
+                "1": SUPERSEDED,
+                "words": SUPERSEDED,
+                "2": None,
+            }
+            assert [edit.amount for edit in session.look.plan.edits] == [0.6]
+
+    run(test)
+
+
 def test_the_state_tells_the_look() -> None:
     async def test() -> None:
         async with house() as home:

@@ -18,15 +18,36 @@ _KINDS = (
 _HOMED = (
     "bags under my eyes|circles under my eyes|dark circles under my eyes|shadows under my eyes|lines around my eyes|"
     "lines around my mouth|lines on my forehead|lines between my eyebrows|lines under my eyes|wrinkles around my eyes|"
-    "hairs on my chin|shine on my nose|shine on my forehead|redness on my cheeks|redness around my nose|pores on my nose"
+    "hairs on my chin|shine on my nose|shine on my forehead|redness on my cheeks|redness around my nose|"
+    "pores on my nose"
 ).split("|")
 _PLACES = (
-    "forehead|nose|chin|left cheek|right cheek|cheeks|both cheeks|jaw|jawline|mouth|upper lip|face|left side|right side|"
-    "left eye|right eye|eyes|t zone|temples|brow|eyebrows"
+    "forehead|nose|chin|left cheek|right cheek|cheeks|both cheeks|jaw|jawline|mouth|upper lip|face|left side|"
+    "right side|left eye|right eye|eyes|t zone|temples|brow|eyebrows|neck"
 ).split("|")
-_AT = "on|on|on|on|on|around|from|under|near|along|across|between|above|of|off|below|next to".split("|")
+_THINGS = (
+    "beard|mustache|eyebrows|makeup|glasses|lipstick|eyelashes|hair|eyes|lips|teeth|skin texture|dimples|ears|stubble|"
+    "freckles|mole|smile lines|birthmark|beauty mark"
+).split("|")
+_AT = "on|on|on|on|on|around|from|under|near|along|across|between|above|of|off|below|next to".split(
+    "|"
+)
 _OWN = ("my", "my", "my", "the", "")
-_BEFORE = ("my", "the", "the", "my", "", "", "all the", "all my", "that", "those", "these", "this", "any")
+_BEFORE = (
+    "my",
+    "the",
+    "the",
+    "my",
+    "",
+    "",
+    "all the",
+    "all my",
+    "that",
+    "those",
+    "these",
+    "this",
+    "any",
+)
 _VERBS = (
     "remove|remove|get rid of|take away|take off|take out|hide|erase|clear|clean up|fix|delete|reduce|soften|smooth|"
     "smooth out|fade|cover|cover up|conceal|tone down|lighten|minimize|lessen|blur|lose|wipe out|zap|even out|kill|"
@@ -41,11 +62,13 @@ _KEEPS = (
     "keep|leave|don't touch|do not touch|don't remove|preserve|save|don't change|leave alone|spare|not|don't hide|"
     "without touching|don't erase|hold on to|i want to keep|i like|protect|ignore|skip"
 ).split("|")
-_STAYS = "can stay|stays|stay|should stay|must stay|alone|as it is|as they are|the way it is|are fine|is fine".split("|")
+_STAYS = "can stay|stays|stay|should stay|must stay|alone|as it is|as they are|the way it is|are fine|is fine".split(
+    "|"
+)
 _AMOUNTS = (
-    "a bit|a little|a little bit|slightly|a lot|completely|totally|entirely|by half|half way|a touch|a tad|just a little|"
-    "as much as possible|all the way|fully|mostly|almost completely|gently|very slightly|somewhat|more|less|"
-    "down a notch|halfway|partly|to the max"
+    "a bit|a little|a little bit|slightly|a lot|completely|totally|entirely|by half|half way|a touch|a tad|"
+    "just a little|as much as possible|all the way|fully|mostly|almost completely|gently|very slightly|somewhat|more|"
+    "less|down a notch|halfway|partly|to the max"
 ).split("|")
 _CONTROL = (
     "undo|undo that|undo the last one|undo the last thing|undo please|redo|redo that|reset|reset everything|start over|"
@@ -77,7 +100,9 @@ _LOOKS = (
     "my {p} is too {a}|my {p} is so {a}|my {p} looks {a}|make my {p} less {a}|i look {a}|my {p} are {a}|my skin is {a}|"
     "my {p} is {a}|{p} is {a}|{p} too {a}"
 ).split("|")
-_ADJECTIVES = "red|shiny|oily|greasy|tired|blotchy|puffy|dark|patchy|uneven|wrinkly|spotty|old|flushed|pink".split("|")
+_ADJECTIVES = "red|shiny|oily|greasy|tired|blotchy|puffy|dark|patchy|uneven|wrinkly|spotty|old|flushed|pink".split(
+    "|"
+)
 
 
 def command(rng: np.random.Generator) -> str:
@@ -131,7 +156,8 @@ def _amount(rng: np.random.Generator) -> str:
 def _keep(rng: np.random.Generator) -> str:
     if rng.random() < 0.3:
         return f"{_noun(rng)} {_one(_STAYS, rng)}"
-    return f"{_one(_KEEPS, rng)} {_noun(rng, 0.25)} {_one(('', '', '', 'alone', 'please'), rng)}"
+    what = f"{_one(_OWN, rng)} {_one(_THINGS, rng)}" if rng.random() < 0.3 else _noun(rng, 0.25)
+    return f"{_one(_KEEPS, rng)} {what} {_one(('', '', '', 'alone', 'please'), rng)}"
 
 
 def _mixed(rng: np.random.Generator) -> str:
@@ -152,7 +178,9 @@ def _bare(rng: np.random.Generator) -> str:
     noun = _nouns(rng)
     kind = rng.random()
     if kind < 0.3:
-        return f"{noun} {_one(('away', 'off', 'gone', 'out', 'too', 'please', 'only', 'down'), rng)}"
+        return (
+            f"{noun} {_one(('away', 'off', 'gone', 'out', 'too', 'please', 'only', 'down'), rng)}"
+        )
     if kind < 0.55:
         return f"{_one(('less', 'no', 'no more', 'fewer', 'only', 'just', 'not'), rng)} {noun}"
     if kind < 0.7:
@@ -178,4 +206,4 @@ def _control(rng: np.random.Generator) -> str:
 
 
 _PARTS = (_edit, _keep, _mixed, _except, _bare, _look, _wish, _control)
-_SHARES = (0.36, 0.08, 0.1, 0.07, 0.16, 0.04, 0.07, 0.12)
+_SHARES = (0.31, 0.1, 0.1, 0.07, 0.15, 0.04, 0.05, 0.18)

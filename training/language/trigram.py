@@ -114,8 +114,8 @@ def _order(counts: Counter[tuple[str, ...]], least: int) -> _Order:
 
 def _line(share: float, gram: tuple[str, ...], left: float | None) -> str:
     log = math.log10(share) if share > 0 else _NEVER
-    tail = "" if left is None or left >= 1 else f"\t{math.log10(left):.3f}"
-    return f"{log:.3f}\t{' '.join(gram)}{tail}"
+    tail = "" if left is None or left >= 1 else f"\t{math.log10(left):.2f}"
+    return f"{log:.2f}\t{' '.join(gram)}{tail}"
 
 
 def dictionary(words: Iterable[str], known: Pronunciations) -> Iterator[str]:
@@ -128,7 +128,7 @@ def dictionary(words: Iterable[str], known: Pronunciations) -> Iterator[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws sentences, counts them, writes the two files."""
     parser = argparse.ArgumentParser(description="write the recogniser's word model")
-    parser.add_argument("--sentences", type=int, default=120_000)
+    parser.add_argument("--sentences", type=int, default=80_000)
     parser.add_argument("--least-word", type=int, default=12, help="drop rarer words (default 12)")
     parser.add_argument("--least-trigram", type=int, default=2, help="drop rarer trigrams")
     parser.add_argument("--seed", type=int, default=5)

@@ -2,8 +2,11 @@
 // For tests: body[data-state] idle|starting|connecting|live|waiting|error, body[data-notice] the code of the
 // message shown, and ?autostart=camera|sample, ?size=480|720|1080.
 
+import { Chips } from "./chips.js";
+import { History } from "./history.js";
 import { Peer } from "./peer.js";
 import { listCameras, openCamera, openSample } from "./sources.js";
+import { Speak } from "./speak.js";
 import { Stage } from "./stage.js";
 import { Talk } from "./talk.js";
 import { ACTION_LABEL, NOTICES, PILL } from "./words.js";
@@ -39,9 +42,17 @@ const page = {
 
 const stage = new Stage(by("stage"));
 const talk = new Talk({
-  form: by("say"), words: by("words"), examples: by("examples"), plan: by("plan"), reply: by("reply"),
-  turns: by("turns"), title: by("turns-title"),
+  form: by("say"), words: by("words"), examples: by("examples"), reply: by("reply"), undo: by("undo"), redo: by("redo"),
+  chips: new Chips(by("plan")),
+  history: new History({ list: by("turns"), title: by("turns-title"), onUndo: () => talk.say("Undo") }),
   send,
+});
+const speak = new Speak({
+  button: by("speak"), strip: by("strip"), meter: by("meter"), heard: by("heard"), note: by("speech-note"),
+  own: by("own"), ownRow: by("own-row"),
+  send,
+  sendAudio: async (track) => page.peer?.sendAudio(track),
+  onWords: (text) => talk.say(text, "spoken"),
 });
 
 // The id of the message, or "" when there is no connection.
@@ -144,6 +155,7 @@ function stop() {
   clearTimeout(page.retry);
   dropPeer();
   dropStream();
+  speak.close();
   notify("");
   setState("idle");
 }
@@ -167,6 +179,7 @@ function dropPeer() {
   page.figures = null;
   stage.showReturned(null);
   talk.disconnected();
+  speak.disconnected();
   peer?.close();
   renderFigures();
 }
@@ -201,6 +214,7 @@ async function connect() {
   if (overlay) send({ type: "overlay", value: true });
   send({ type: "state" });
   talk.connected();
+  speak.connected();
 }
 
 // The service is away for a while: says why, counts down, tries again.
@@ -230,6 +244,7 @@ function receive(message) {
   else if (message.type === "state") showState(message);
   else if (message.type === "ack" && !String(message.id).startsWith(idPrefix)) send({ type: "state" });
   talk.receive(message);
+  speak.receive(message);
 }
 
 function showState({ strength, enabled, overlay, engine }) {
@@ -338,6 +353,7 @@ addEventListener("pagehide", () => {
   clearTimeout(page.retry);
   page.peer?.close(true);
   page.peer = null;
+  speak.close();
 });
 addEventListener("pageshow", (event) => event.persisted && stop());
 addEventListener("online", () => page.state === "waiting" && again());

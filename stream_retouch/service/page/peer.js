@@ -38,6 +38,9 @@ export class Peer {
     const opened = this.#opened();
     opened.catch(() => {}); // it may fail while the offer is still under way; it is awaited below
     await this.#addVideo(stream);
+    // Offered from the start, without a track: the microphone comes later by replaceTrack, and nothing is negotiated
+    // anew. Until then no audio packet is sent.
+    this.audio = this.connection.addTransceiver("audio", { direction: "sendonly" });
     await this.connection.setLocalDescription(await this.connection.createOffer());
     await gathered(this.connection);
     if (!/^a=candidate:/m.test(this.connection.localDescription.sdp)) throw new PeerError("network-down");
@@ -55,6 +58,11 @@ export class Peer {
     if (this.channel?.readyState !== "open") return false;
     this.channel.send(JSON.stringify(message));
     return true;
+  }
+
+  // Sends this audio track; with null, no more audio.
+  async sendAudio(track) {
+    if (!this.closed) await this.audio?.sender.replaceTrack(track);
   }
 
   // Ends the session on both sides. `keepalive` lets the request outlive the page.
@@ -134,6 +142,7 @@ export class Peer {
   }
 
   #returned(event) {
+    if (event.track.kind !== "video") return;
     const stream = event.streams[0] ?? new MediaStream([event.track]);
     this.hooks.onReturned(stream);
   }

@@ -19,12 +19,18 @@ const PAIRS = [
   ["left_crows_feet", "right_crows_feet", "beside the eyes"],
 ];
 
-export const EXAMPLES = [
+const FIRST = [
   "Remove the spots on my forehead",
   "Soften the dark circles a little",
   "Everything but my freckles",
-  "Undo",
+  "Less shine on my nose",
 ];
+const THEN = ["A bit stronger", "A little less", "Keep my moles", "Start over"];
+
+// What one may want to say, with this plan on.
+export function examplesFor(plan) {
+  return plan.edits.length ? THEN : FIRST;
+}
 
 const plain = (identifier) => identifier.replaceAll("_", " ");
 
@@ -32,9 +38,15 @@ export function categoryName(identifier) {
   return CATEGORY[identifier] ?? plain(identifier);
 }
 
-// "forehead, cheeks"; empty for the whole face.
+// "forehead, cheeks"; "all but chin" where that is shorter; empty for the whole face.
 export function placeName(regions) {
-  if (regions.includes("face")) return "";
+  const missing = Object.keys(REGION).filter((region) => !regions.includes(region));
+  if (regions.includes("face") || !missing.length) return "";
+  if (missing.length < 4) return `all but ${named(missing)}`;
+  return named(regions);
+}
+
+function named(regions) {
   const rest = new Set(regions);
   const names = [];
   for (const [left, right, both] of PAIRS) {
@@ -47,52 +59,36 @@ export function placeName(regions) {
   return [...[...rest].map((region) => REGION[region] ?? plain(region)), ...names].join(", ");
 }
 
-const AT = {
-  glabella: "between my brows", left_under_eye: "under my left eye", right_under_eye: "under my right eye",
-  left_crows_feet: "beside my left eye", right_crows_feet: "beside my right eye",
+// "Spots · forehead", "Keep freckles".
+export function chipName(kind, { category, regions }) {
+  const name = categoryName(category);
+  const place = placeName(regions);
+  return (kind === "keep" ? `Keep ${name.toLowerCase()}` : name) + (place ? ` · ${place}` : "");
+}
+
+// How a turn came about, when it was not typed.
+export const HOW = { spoken: "spoken", hand: "by hand" };
+
+export const SPEECH = {
+  ready: "Hold the button, or the space bar on it, and speak.",
+  offline: "You can speak once the video runs.",
+  asking: "Waiting for the microphone",
+  allowed: "The microphone is ready: hold the button and speak.",
+  listening: "Listening",
+  thinking: "Understanding",
+  nothing: "I heard no words. Hold the button for as long as you speak.",
+  "no-answer": "The service did not say what it heard; try again, or type your words.",
+  silent: "The microphone gives no sound: check that it is not muted, then try again.",
+  "microphone-refused": "The microphone is not allowed. Allow it with the sign beside the address, or in the system's privacy settings.",
+  "microphone-missing": "No microphone found: plug one in or switch it on.",
+  "microphone-busy": "Another program holds the microphone. Close it, then try again.",
+  "microphone-gone": "The microphone went away: plug it in again or choose another one.",
+  "microphone-failed": "The microphone did not start; try again.",
+  insecure: "Browsers give the microphone to https pages and to this machine's own address only.",
+  "no-service": "This service takes no speech; type your words.",
+  "recogniser-away": "The browser's recogniser was not reached: it needs the internet. Switch it off to use the service's.",
+  "recogniser-failed": "The browser's recogniser stopped; try again.",
 };
-
-function spoken(regions) {
-  if (regions.includes("face")) return "";
-  return " " + regions.map((region) => AT[region] ?? `on my ${plain(region)}`).join(" and ");
-}
-
-const things = (identifier) => (identifier === "blemishes" ? "blemishes" : categoryName(identifier).toLowerCase());
-const removal = ({ category, regions, amount }) => `Remove my ${things(category)}${spoken(regions)} by ${Math.round(100 * amount)} percent`;
-const keeping = ({ category, regions }) => `Keep my ${things(category)}${spoken(regions)}`;
-
-// Whether a keep holds anything back now: some edit would otherwise change what it names.
-export function matters(keep, plan) {
-  const meet = (a, b) => a.includes("face") || b.includes("face") || a.some((region) => b.includes(region));
-  return plan.edits.some(
-    (edit) =>
-      (edit.category === keep.category || edit.category === "blemishes" || keep.category === "blemishes") &&
-      meet(edit.regions, keep.regions),
-  );
-}
-
-// The instructions that take one chip of the plan away again. `before` is the plan one turn earlier.
-export function wordsWithout(chip, plan, before) {
-  const same = (a, b) => a.category === b.category && String(a.regions) === String(b.regions) && a.amount === b.amount;
-  const all = [...plan.edits, ...plan.keep];
-  const earlier = [...before.edits, ...before.keep];
-  if (all.length === earlier.length + 1 && !earlier.some((item) => same(item, chip))) return ["Undo"];
-  if (all.length === 1) return ["Start over"];
-  if (chip.amount === undefined) {
-    const over = plan.edits.find((edit) => edit.category === chip.category)
-      ?? plan.edits.find((edit) => edit.category === "blemishes");
-    return [removal({ ...chip, amount: over?.amount ?? 0.8 })];
-  }
-  // "Keep my blemishes" says to leave everything as it is, so the rest is said again.
-  if (chip.category === "blemishes" && chip.regions.includes("face")) {
-    return [
-      "Start over",
-      ...plan.edits.filter((edit) => !same(edit, chip)).map(removal),
-      ...plan.keep.map(keeping),
-    ];
-  }
-  return [keeping(chip)];
-}
 
 // What went wrong and what helps. `retry`: the page tries again by itself.
 export const NOTICES = {

@@ -1,0 +1,1 @@
+"""How well spoken instructions are recognised; `python -m benchmarks.speech`."""
