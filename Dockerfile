@@ -17,6 +17,8 @@ COPY engines engines
 RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -c constraints.txt . \
     && useradd --create-home retouch \
     && mkdir /home/retouch/.cache && chown retouch /home/retouch/.cache
+# Who recognises speech, from a wheel only; without one for this machine speech stays off, and everything else works.
+RUN pip install --no-cache-dir -c constraints.txt --no-deps --only-binary pocketsphinx pocketsphinx || echo "no pocketsphinx: speech stays off" >&2
 
 USER retouch
 WORKDIR /home/retouch

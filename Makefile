@@ -41,6 +41,8 @@ bench: $(STAMP)
 	$(PY) -m benchmarks.stability
 	$(PY) -m benchmarks.vfid
 	$(PY) -m benchmarks.faces
+	$(PY) -m benchmarks.language --instructions tests/data/instructions_heldout.jsonl
+	$(PY) -m benchmarks.instruction_latency
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .cache tests/output
@@ -51,7 +53,7 @@ help:
 	@echo '             make run ARGS="--port 9000"'
 	@echo 'make test    set up once, then run the tests;  make test ARGS="tests/media -x"'
 	@echo 'make lint    ruff, ruff format --check, mypy --strict'
-	@echo 'make bench   speed, delay, quality, steadiness and faces on this machine (half an hour)'
+	@echo 'make bench   speed, delay, quality, steadiness, faces and words on this machine (40 minutes)'
 	@echo 'make clean   remove the set-up and everything made from the sources'
 	@echo
 	@echo 'PYTHON=python3.12    the Python to set up with, 3.11 to 3.14'

@@ -26,7 +26,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -226,7 +225,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--codec", choices=("h264", "vp8"), default="h264")
     parser.add_argument("--rows", choices=("all", "ours"), default="all")
     parser.add_argument("--say", default=INSTRUCTION, help=f"instruction (default {INSTRUCTION!r})")
-    parser.add_argument("--out", type=Path, help="result file (default in benchmarks/results)")
+    parser.add_argument(
+        "--out", type=report.file_path, help="result file (default in benchmarks/results)"
+    )
     parser.add_argument("--no-file", action="store_true", help="write no result file")
     parser.add_argument(
         "--service", default=SERVICE, metavar="MODULE", help="starts the service (to try parts)"

@@ -88,6 +88,16 @@ def result(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def file_path(text: str) -> Path:
+    """Where a result file may go, as an argument: told before measuring, not after."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"{text} is a folder; name a file, {path / 'result.md'} say"
+        )
+    return path
+
+
 def last_line(values: dict[str, Any]) -> str:
     """`values` as one line."""
     return json.dumps(values, separators=(",", ":"))

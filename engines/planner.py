@@ -2,7 +2,7 @@
 
 The network (`engines.language`) writes a program, and `stream_retouch.language.grammar` makes a plan of it as it does
 of its own readings. Where the network is unsure, the word tables of the grammar, which know few words but know them
-well, may speak instead.
+well, may speak instead: the sooner, the fewer words of the turn they do not know.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from stream_retouch.language.grammar import LONGEST_TEXT, GrammarPlanner, answered
 from stream_retouch.language.plan import Dialogue, InstructionPlan
 from stream_retouch.language.program import reading
+from stream_retouch.language.reading import unknown
 
 if TYPE_CHECKING:
     from engines.language.network import PlannerNet
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 Answer = tuple[InstructionPlan, str]
 
-SURE = 0.5
-"""Probability of the program from which the network speaks alone; chosen on the development set."""
+SURE = (0.6, 0.4, 0.3, 0.3)
+"""Probability of the program from which the network speaks alone, by how many words of the turn the word tables do not
+know: none, one, two, more. Chosen on the development set."""
 SHIPPED = Path(__file__).parent / "weights"
 """Folder of the weights that ship."""
 
@@ -59,7 +61,8 @@ class EmbeddedPlanner:
         later = bool(dialogue.turns)
         words = self._pieces.numbers(text, later, self._model.config.most_words)
         with self._turn:
-            found = decoded(self._model, words)
-        if found.confidence < SURE and known.action != "reject":
+            found = decoded(self._model, words, later)
+        sure = SURE[min(unknown(text), len(SURE) - 1)]
+        if found.confidence < sure and known.action != "reject":
             return known, reply
         return answered(reading(found.ops), dialogue)

@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_retouch.engine import Transcriber
 from stream_retouch.errors import SpeechError
 
 START_S = 60.0
@@ -26,31 +26,39 @@ NICE = 5
 _DIED = "the recogniser has ended by itself; it starts anew with the next words, say them again"
 
 
-def _sphinx(folder: Path | None) -> Transcriber:
+class Recogniser(Protocol):
+    """What runs in the process."""
+
+    def transcribe(self, samples: NDArray[np.int16]) -> str:
+        """As `stream_retouch.engine.Transcriber`."""
+        ...
+
+
+def _sphinx(folder: Path | None) -> Recogniser:
     from engines.speech.sphinx import SphinxTranscriber
 
     return SphinxTranscriber(folder)
 
 
-def _faster_whisper(folder: Path | None) -> Transcriber:
+def _faster_whisper(folder: Path | None) -> Recogniser:
     from engines.speech.local import FasterWhisperTranscriber
 
     return FasterWhisperTranscriber(folder)
 
 
-def _whisper(folder: Path | None) -> Transcriber:
+def _whisper(folder: Path | None) -> Recogniser:
     from engines.speech.local import WhisperTranscriber
 
     return WhisperTranscriber(folder)
 
 
-def _sherpa(folder: Path | None) -> Transcriber:
+def _sherpa(folder: Path | None) -> Recogniser:
     from engines.speech.local import SherpaTranscriber
 
     return SherpaTranscriber(folder)
 
 
-RECOGNISERS: dict[str, Callable[[Path | None], Transcriber]] = {
+RECOGNISERS: dict[str, Callable[[Path | None], Recogniser]] = {
     "pocketsphinx": _sphinx,
     "faster-whisper": _faster_whisper,
     "whisper": _whisper,
@@ -77,7 +85,7 @@ class Apart:
 
     def __init__(
         self,
-        make: Callable[[Path | None], Transcriber],
+        make: Callable[[Path | None], Recogniser],
         folder: Path | None,
         answer_s: float = ANSWER_S,
     ) -> None:
@@ -118,9 +126,13 @@ class Apart:
                 raise SpeechError(_DIED) from problem
 
     def close(self) -> None:
-        """Ends the process. May be called twice."""
+        """Ends the process; an utterance in another thread ends with an error. May be called twice."""
+        self._closed = True
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(ValueError):  # ended by itself a moment ago
+                process.terminate()
         with self._lock:
-            self._closed = True
             self._stop()
 
     def _start(self) -> None:
@@ -162,9 +174,7 @@ class Apart:
             process.close()
 
 
-def _work(
-    pipe: Connection, make: Callable[[Path | None], Transcriber], folder: Path | None
-) -> None:
+def _work(pipe: Connection, make: Callable[[Path | None], Recogniser], folder: Path | None) -> None:
     """The process: loads the recogniser, then answers utterances until the pipe is closed."""
     import signal
 

@@ -65,6 +65,7 @@ _SERVE_OPTIONS: dict[str, tuple[str, str]] = {
     "max_sdp_bytes": ("N", "longest SDP offer, bytes (default 65536)"),
     "connect_timeout_s": ("S", "a session that does not connect for so long is ended (default 30)"),
     "shutdown_timeout_s": ("S", "how long stopping may take (default 5)"),
+    "planner_key": ("TEXT", "the endpoint's secret; prefer STREAM_RETOUCH_PLANNER_KEY"),
     "speech": (
         "NAME",
         "who recognises speech: off, auto, pocketsphinx, faster-whisper, whisper or sherpa-onnx (default auto)",
@@ -149,6 +150,7 @@ def _add_serve(commands: Any, engines: Collection[str]) -> argparse.ArgumentPars
         "\n--port 9000\n--host 0.0.0.0 --token A-LONG-SECRET-OF-YOURS",
     )
     _add_engine_options(command, engines)
+    _add_planner_options(command)
     for field, (metavar, about) in _SERVE_OPTIONS.items():
         command.add_argument("--" + field.replace("_", "-"), metavar=metavar, help=about)
     return command
@@ -188,6 +190,7 @@ def _add_file(commands: Any, engines: Collection[str]) -> argparse.ArgumentParse
         help="how much of the change is shown (default 1)",
     )
     _add_engine_options(command, engines)
+    _add_planner_options(command)
     command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     command.add_argument(
         "--crf",
@@ -236,6 +239,18 @@ def _add_doctor(commands: Any) -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print the report as JSON")
     command.add_argument("--weights", metavar="PATH", type=Path, help="look at this weights file")
     return command
+
+
+def _add_planner_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--planner",
+        metavar="NAME",
+        help="who reads the words: embedded, grammar, the URL of an OpenAI-compatible endpoint, or a folder with a "
+        "language model (default embedded)",
+    )
+    command.add_argument(
+        "--planner-model", metavar="NAME", help="the endpoint's model, as it names it"
+    )
 
 
 def _add_engine_options(command: argparse.ArgumentParser, engines: Collection[str]) -> None:

@@ -45,7 +45,7 @@ class Names:
     conditioner: str
     """A class with ``load()``."""
     planner: str
-    """A class without arguments."""
+    """A function of the planner's name or address, the model and the secret of an endpoint."""
     transcriber: str = "engines.transcriber:load"
     """A function of a recogniser's name and its folder or None."""
     weights: str = "engines.weights_file:chosen"
@@ -60,7 +60,7 @@ NAMES = Names(
     },
     finder="engines.face_finder:NetFinder",
     conditioner="engines.conditioner:LanguageConditioner",
-    planner="stream_retouch.language.grammar:GrammarPlanner",
+    planner="engines.planners:chosen",
 )
 
 OK, FAILED, INTERRUPTED = 0, 1, 128 + signal.SIGINT
@@ -135,7 +135,7 @@ def _serve(args: argparse.Namespace, names: Names) -> int:
             engine=load_engine(settings, names),
             finder=finder.load,
             conditioner=load_conditioner(settings, names),
-            planner=load_planner(names),
+            planner=load_planner(settings, names),
         )
 
     return serve(settings, load_parts)
@@ -149,7 +149,7 @@ def _file(args: argparse.Namespace, names: Names) -> int:
     settings = _settings(args, names)
     # What can be refused at once is refused before the network is loaded.
     check_paths(args.input, args.output, args.overwrite)
-    plan, replies = plan_of(args.say, load_planner(names))
+    plan, replies = plan_of(args.say, load_planner(settings, names))
     tell = _silent if args.quiet else _tell
     for reply in replies:
         tell(reply)
@@ -260,9 +260,15 @@ def load_weights(settings: Settings, names: Names) -> Path | None:
     return weights
 
 
-def load_planner(names: Names) -> Planner:
-    """What turns words into a plan."""
-    planner: Planner = _load(names.planner)()
+def load_planner(settings: Settings, names: Names) -> Planner:
+    """What turns words into a plan.
+
+    Raises:
+        SettingsError: there is no planner of that name.
+        WeightsError: its weights cannot be used.
+    """
+    make = _load(names.planner)
+    planner: Planner = make(settings.planner, settings.planner_model, settings.planner_key)
     return planner
 
 

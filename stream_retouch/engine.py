@@ -197,3 +197,7 @@ class Transcriber(Protocol):
     def transcribe(self, samples: NDArray[np.int16]) -> str:
         """The words in `samples`: 16 kHz, mono, one utterance. Empty when nothing was said."""
         ...
+
+    def close(self) -> None:
+        """Frees what it holds; an utterance in another thread ends with an error. May be called twice."""
+        ...

@@ -10,7 +10,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from stream_retouch.errors import SettingsError
@@ -20,6 +20,8 @@ PREFIX = "STREAM_RETOUCH_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SPEECH = ("off", "auto", "pocketsphinx", "faster-whisper", "whisper", "sherpa-onnx")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")  # RFC 6750 §2.1: what may follow "Bearer"
+_SECRETS = ("token", "key")
+"""How the names of secret settings end."""
 _ICE_SERVER = re.compile(r"(stun|stuns|turn|turns):\S+")
 
 
@@ -69,6 +71,14 @@ class Settings:
     """A session whose peer has not connected for so long is ended, seconds, 1..3600."""
     shutdown_timeout_s: float = 5.0
     """How long an ending session, and the ending service, may take, seconds, 0.1..60."""
+    planner: str = "embedded"
+    """Who reads the words: embedded, grammar, the URL of an endpoint that speaks the OpenAI chat protocol, up to and
+    with ``/v1``, or a folder with a language model; where one of these does not answer in time, the embedded one does.
+    """
+    planner_model: str | None = None
+    """The endpoint's model, as it names it."""
+    planner_key: str | None = None
+    """The endpoint's secret, sent as a bearer token."""
     speech: str = "auto"
     """Who recognises speech: off, pocketsphinx, or another of SPEECH from `speech_dir`; auto: pocketsphinx where it is
     installed."""
@@ -157,8 +167,9 @@ def _checked(kind: _Kind, value: object, source: str) -> object:
     try:
         return kind.read(value)
     except (TypeError, ValueError, OverflowError):
-        # A token is a secret: the message never repeats it.
-        shown = "what was given" if source.lower().endswith("token") else repr(value)
+        # The message never repeats a secret, nor the user:password@ of a URL.
+        secret = source.lower().endswith(_SECRETS) or "@" in str(value)
+        shown = "what was given" if secret else repr(value)
         raise SettingsError(f"{source} must be {kind.wanted}, not {shown}") from None
 
 
@@ -245,6 +256,11 @@ def _word_of(words: tuple[str, ...]) -> _Kind:
     return _Kind("one of " + ", ".join(words), read)
 
 
+def _optional(kind: _Kind) -> _Kind:
+    return replace(kind, optional=True)
+
+
+_PLANNER = r"https?://[^\s@]+|(?!\s|[A-Za-z][A-Za-z0-9+.-]*://).+"  # a name, or a path
 _BITRATE = _whole(30_000, 100_000_000)
 _KINDS: dict[str, _Kind] = {
     "host": _Kind("an IP address of this machine, for example 127.0.0.1", _host),
@@ -266,6 +282,9 @@ _KINDS: dict[str, _Kind] = {
     "max_sdp_bytes": _whole(1_024, 1_048_576),
     "connect_timeout_s": _real(1, 3_600),
     "shutdown_timeout_s": _real(0.1, 60),
+    "planner": _text("embedded, grammar, a URL like http://host:port/v1 or a folder", _PLANNER),
+    "planner_model": _optional(_text("the name of a model", r"\S{1,200}")),
+    "planner_key": _optional(_text("a secret without spaces", r"[!-~]{1,4096}")),
     "speech": _word_of(SPEECH),
     "speech_dir": _Kind("the path of a folder", _path, optional=True),
     "log_level": _word_of(LOG_LEVELS),

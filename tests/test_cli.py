@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -355,10 +356,11 @@ class TestFile:
 
     def test_the_real_parts_are_named_where_they_are(self) -> None:
         assert set(NAMES.engines) == {"openvino", "eager"}
-        for place in (*NAMES.engines.values(), NAMES.finder, NAMES.conditioner, NAMES.planner):
+        places = (NAMES.finder, NAMES.conditioner, NAMES.planner, NAMES.transcriber, NAMES.weights)
+        for place in (*NAMES.engines.values(), *places):
             module, attribute = place.split(":")
             source = ROOT / (module.replace(".", "/") + ".py")
-            assert f"\nclass {attribute}" in source.read_text(encoding="utf-8")
+            assert re.search(rf"\n(class|def) {attribute}\b", source.read_text(encoding="utf-8"))
 
 
 class TestServe:

@@ -135,6 +135,31 @@ def test_loopback_is_this_machine_only(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
 
 
+@pytest.mark.parametrize(
+    "planner", ["grammar", "https://example.org/v1", "/models/llama 3", "models/llama", "parrot"]
+)
+def test_the_planner_is_a_name_a_url_or_a_path(planner: str) -> None:
+    assert Settings(planner=planner).planner == planner
+
+
+@pytest.mark.parametrize("planner", ["", " ", "ftp://example.org", "http://", "http://a b"])
+def test_what_can_be_no_planner_is_refused(planner: str) -> None:
+    with pytest.raises(SettingsError, match="must be embedded, grammar, a URL like .* or a folder"):
+        Settings(planner=planner)
+
+
+def test_a_secret_in_a_planners_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(SettingsError, match="not what was given") as caught:
+        Settings.resolve({"planner": "https://me:hush@example.org/v1"}, {})
+    assert "hush" not in str(caught.value)
+
+
+def test_a_wrong_key_of_an_endpoint_is_not_repeated() -> None:
+    with pytest.raises(SettingsError, match="not what was given") as caught:
+        Settings.resolve({}, {"STREAM_RETOUCH_PLANNER_KEY": "hush hush"})
+    assert "hush" not in str(caught.value)
+
+
 def test_speech_is_one_of_the_known_recognisers() -> None:
     assert Settings(speech="Whisper").speech == "whisper"
     with pytest.raises(SettingsError, match="must be one of off, auto, pocketsphinx"):

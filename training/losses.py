@@ -52,7 +52,8 @@ class Weights:
     """Of the evidence on painted pixels; annealed, since the balanced form over-fires."""
     negative: float = 1.5
     dice: float = 0.5
-    mask: float = 1.0
+    mask: float = 0.7
+    """Measured: at 2, Soft-IoU is .07 better and untouched skin .8 dB, and the gain .5 dB worse."""
     embed: float = 0.2
     steady: float = 1.0
 
@@ -124,14 +125,16 @@ def retouch_loss(
 
 
 def mask_loss(out: FrameOutput, batch: dict[str, torch.Tensor], w: Weights) -> torch.Tensor:
-    """Equation 7: |M_s - M_gt|, where M_gt is what is to change, at most as much as was asked for."""
+    """Equation 7, |M_s - M_gt|, where M_gt is what is to change, at most as much as was asked for; also over the union
+    of the two, which makes it 1 - Soft-IoU: a mask that is too wide costs as much as one that misses."""
     changed = batch["changed"][:, None].float() / 255.0
     request = F.interpolate(batch["request"], changed.shape[-2:], mode="bilinear")
     truth = torch.minimum(changed, request.amax(1, keepdim=True))
     away = batch["look_away"][:, None].float() / 255.0
     free = 1 - away * (truth < 0.02).float()
-    error = (out.mask - truth).abs() * free
-    return w.mask * ((error * truth).sum() / (truth.sum() + 10.0) + 2.0 * error.mean())
+    error = ((out.mask - truth).abs() * free).sum((1, 2, 3))
+    either = (torch.maximum(out.mask, truth) * free).sum((1, 2, 3))
+    return w.mask * ((error / (either + 10.0)).mean() + 2.0 * error.mean() / truth[0].numel())
 
 
 def steadiness_loss(

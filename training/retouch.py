@@ -31,6 +31,7 @@ from training import ffhqr, portrait_cache, team, validation
 from training.batches import Batches
 from training.curves import curves
 from training.grown import grow
+from training.muon import Muon, groups
 from training.pace import Log, Pace, learning_rate
 from training.perception import SlimVGG
 from training.portrait_cache import PortraitCache
@@ -145,8 +146,7 @@ class Trainer:
             frozen = bool(self.recipe.init) or self.stage_index > 0
         for parameter in self.model.language.llm.parameters():
             parameter.requires_grad_(not frozen)
-        groups = [*_groups(self.model), {"params": self.value.parameters(), "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=stage.lr, betas=(0.9, 0.98))
+        self.optimizer = _optimizer(self.model, self.value, stage.lr)
         if state:
             self.optimizer.load_state_dict(state["optimizer"])
         if stage.reinforce:
@@ -306,14 +306,12 @@ def _perception(path: Path, device: torch.device) -> SlimVGG | None:
 _SHAPES_LAYER = ("decoder.gates", "decoder.flatten")
 
 
-def _groups(model: RetouchGPT) -> list[dict[str, Any]]:
-    """No decay for norms, biases and positions; none for what shapes the layer (shrinkage ruins it)."""
-    decayed: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        plain = parameter.ndim > 1 and not name.startswith(_SHAPES_LAYER) and "position" not in name
-        (decayed if plain else free).append(parameter)
-    return [{"params": decayed, "weight_decay": 1e-4}, {"params": free, "weight_decay": 0.0}]
+def _optimizer(model: RetouchGPT, value: Value, lr: float) -> Muon:
+    """No decay for positions, nor for what shapes the layer: shrinkage ruins it."""
+    heads = (*_SHAPES_LAYER, "imperfection.evidence", "language.response", "language.control.out")
+    positions = [name for name, _ in model.named_parameters() if "position" in name]
+    found = groups(model, 1e-4, without=heads, undecayed=(*_SHAPES_LAYER, *positions))
+    return Muon([*found, {"params": list(value.parameters())}], lr)
 
 
 def job_of(args: argparse.Namespace) -> Run:

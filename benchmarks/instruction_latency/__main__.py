@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -118,7 +117,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument("--engine", default="openvino")
     parser.add_argument("--codec", choices=("h264", "vp8"), default="h264")
-    parser.add_argument("--out", type=Path, help="result file (default in benchmarks/results)")
+    parser.add_argument(
+        "--out", type=common.file_path, help="result file (default in benchmarks/results)"
+    )
     parser.add_argument("--no-file", action="store_true", help="write no result file")
     parser.add_argument(
         "--service", default=SERVICE, metavar="MODULE", help="starts the service (to try parts)"

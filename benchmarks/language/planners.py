@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.report import WEIGHTS
-from stream_retouch.cli import Names, load_planner
+from stream_retouch.cli import NAMES, Names, load_planner
 from stream_retouch.engine import Planner
 from stream_retouch.errors import EngineError, WeightsError
+from stream_retouch.settings import Settings
 
 DEFAULT = "default"
 """Stands for the planner that the command line starts."""
@@ -19,7 +20,7 @@ class Known:
     """A planner and its weights."""
 
     place: str
-    """``module:attribute``, as the command line names it."""
+    """``module:attribute`` of its class."""
     weights: str = ""
     """Which files of the weights folder it loads, as a glob pattern; empty: none."""
 
@@ -37,10 +38,10 @@ def load(name: str, names: Names) -> Planner:
     Raises:
         EngineError: it is not here, or a package that it needs is missing.
     """
-    if name != DEFAULT:
-        names = replace(names, planner=PLANNERS[name].place)
     try:
-        return load_planner(names)
+        if name == DEFAULT:
+            return load_planner(Settings(), names)
+        return load_planner(Settings(planner=name), NAMES)
     except (ImportError, AttributeError) as problem:
         raise EngineError(
             f"the planner {name} cannot be used: {problem}; choose another with --planner"

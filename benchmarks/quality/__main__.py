@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 
 from benchmarks import quality
+from benchmarks import report as common
 from benchmarks.language import planners
 from benchmarks.quality import monotone, ours, painted, report, scenes, unpainted
 from benchmarks.quality.lpips import lpips
@@ -94,7 +95,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, help="other weights than those that ship")
     parser.add_argument("--size", type=int, help="size of the network, 256 or 512")
     parser.add_argument("--scenes", type=int, default=_ALL, help="only the first so many of each")
-    parser.add_argument("--out", type=Path, help="where the result file goes")
+    parser.add_argument("--out", type=common.file_path, help="where the result file goes")
     parser.add_argument(
         "--ablations", action="store_true", help="rows without IIP, LBE and text too"
     )

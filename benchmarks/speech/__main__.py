@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.report import hardware, versions
+from benchmarks.report import file_path, hardware, versions
 from benchmarks.speech.measure import CONDITIONS, Sums, clips, held, timed
 from benchmarks.speech.report import last_line, table, write
 from benchmarks.speech.said import HELD_OUT, MEETING, SEED, instructions
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--speech", choices=sorted(RECOGNISERS), default="pocketsphinx")
     parser.add_argument("--speech-dir", type=Path, metavar="PATH")
     parser.add_argument("--show", action="store_true", help="print what was heard otherwise")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="result file")
+    parser.add_argument("--out", type=file_path, metavar="FILE", help="result file")
     args = parser.parse_args(arguments)
     if not can_speak():
         print("espeak-ng is not installed; apt-get install espeak-ng", file=sys.stderr)

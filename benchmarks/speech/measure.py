@@ -11,19 +11,17 @@ from numpy.typing import NDArray
 
 from benchmarks.speech.slots import slots, word_errors
 from benchmarks.speech.voices import (
-    HEARD_HZ,
     VOICES,
     Voice,
+    held,
     noisy,
     over_the_wire,
     spoken,
 )
 from stream_retouch.engine import Transcriber
-from stream_retouch.language.endpointer import Endpointer
 
 CONDITIONS = ("clean", "noisy")
 SNR_DB = 15.0
-_BLOCK = HEARD_HZ // 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +74,11 @@ def clips(texts: Sequence[str], voices: Sequence[Voice] = VOICES, seed: int = 0)
             yield Clip(text, voice.name, "noisy", over_the_wire(noisy(said, SNR_DB, rng)))
 
 
-def held(samples: NDArray[np.int16], is_held: bool = True) -> NDArray[np.int16] | None:
-    """The utterance that end-pointing makes of a clip, the button held through it or never; None: none at all."""
-    ear = Endpointer()
-    if is_held:
-        ear.press()
-    for i in range(0, len(samples), _BLOCK):
-        whole = ear.push(samples[i : i + _BLOCK])
-        if whole is not None:
-            return whole
-    ear.release()
-    return ear.finish()
-
-
 def timed(transcriber: Transcriber, samples: NDArray[np.int16]) -> tuple[str, float]:
     """The words, and the processor's seconds that they took."""
     began = time.process_time()
     text = transcriber.transcribe(samples)
     return text, time.process_time() - began
+
+
+__all__ = ["CONDITIONS", "SNR_DB", "Clip", "Sums", "clips", "held", "timed"]

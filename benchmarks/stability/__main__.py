@@ -102,7 +102,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=FRAMES, help="of each clip, at most")
     parser.add_argument("--engine", default="openvino")
     parser.add_argument("--weights", type=Path, help="other weights than those that ship")
-    parser.add_argument("--out", type=Path, help="where the result file goes")
+    parser.add_argument("--out", type=common.file_path, help="where the result file goes")
     return parser.parse_args(argv)
 
 

@@ -156,7 +156,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=_count, default=_cores(), help="clips at a time")
     parser.add_argument("--engine", default="openvino")
     parser.add_argument("--weights", type=Path, help="other weights than those that ship")
-    parser.add_argument("--out", type=Path, help="where the result file goes")
+    parser.add_argument("--out", type=common.file_path, help="where the result file goes")
     return parser.parse_args(argv)
 
 

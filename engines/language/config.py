@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class PlannerConfig:
     """Sizes; a field that is added keeps old files readable by its default."""
 
-    vocabulary: int = 2048
+    vocabulary: int = 3584
     """Types of the tokenizer at most."""
     width: int = 192
     """W of the text encoder and of the LLM."""
@@ -17,9 +17,9 @@ class PlannerConfig:
     feed_forward: int = 512
     encoder_layers: int = 4
     llm_layers: int = 4
-    queries: int = 12
+    queries: int = 24
     """Q: learned prompts whose last states are f_r, all that the plan's tokens see of the words."""
-    most_words: int = 96
+    most_words: int = 128
     """Tokens of a turn; a longer one is cut."""
     most_steps: int = 56
     """Tokens of a program."""

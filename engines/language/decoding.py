@@ -23,8 +23,13 @@ class Decoded:
 
 
 @torch.inference_mode()
-def decoded(model: PlannerNet, words: list[int]) -> Decoded:
-    """The most likely program of a turn, token by token; `words` are numbers of `text.WordPieces`."""
+def decoded(model: PlannerNet, words: list[int], later: bool = True) -> Decoded:
+    """The most likely program of a turn, token by token.
+
+    Args:
+        words: numbers of `text.WordPieces`.
+        later: whether something was asked before.
+    """
     numbers, log_share = [INDEX[START]], 0.0
     words_BT = torch.tensor([words])
     cache = DynamicCache()
@@ -57,7 +62,7 @@ def decoded(model: PlannerNet, words: list[int]) -> Decoded:
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
-        may = allowed(numbers)
+        may = allowed(numbers, later)
         shares = model.response(states[0, -1])[may].log_softmax(0)
         best = int(shares.argmax())
         log_share += float(shares[best])

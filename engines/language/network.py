@@ -28,7 +28,7 @@ class WordEncoder(nn.Module):
             config.width,
             config.heads,
             config.feed_forward,
-            0.1,
+            0.0,  # the corpus has no end: there is nothing to drop out for
             "gelu",
             batch_first=True,
             norm_first=True,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 PAD, FIRST, LATER = "<pad>", "<first>", "<later>"
 """Padding, and what stands before a turn: whether something was asked before it."""
+Merge = tuple[str, str]
+"""Two pieces that become one."""
 
 
 def normalised(text: str) -> str:
@@ -48,6 +52,40 @@ class WordPieces:
         )
         tokenizer.train_from_iterator((normalised(t) for t in texts), trainer)
         return cls(tokenizer)
+
+    @property
+    def count(self) -> int:
+        """How many pieces there are."""
+        return int(self._tokenizer.get_vocab_size())
+
+    @property
+    def merges(self) -> list[Merge]:
+        """What is merged, in the order of their ranks."""
+        return [(one, other) for one, other in self._told()["model"]["merges"]]
+
+    def number(self, piece: str) -> int:
+        """A piece's number."""
+        number = self._tokenizer.token_to_id(piece)
+        if number is None:
+            raise KeyError(piece)
+        return int(number)
+
+    def joined_by(self, merges: Iterable[Merge], count: int) -> tuple[WordPieces, list[Merge]]:
+        """With those merges too, behind the ones there are, until there are `count` pieces; and which were added."""
+        told = self._told()
+        vocabulary, added = told["model"]["vocab"], []
+        for one, other in merges:
+            if len(vocabulary) >= count:
+                break
+            if one in vocabulary and other in vocabulary and one + other not in vocabulary:
+                vocabulary[one + other] = len(vocabulary)
+                added.append((one, other))
+        told["model"]["merges"] += [list(merge) for merge in added]
+        return WordPieces(Tokenizer.from_str(json.dumps(told))), added
+
+    def _told(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self._tokenizer.to_str())
+        return told
 
     def save(self, path: Path) -> None:
         """Writes ``tokenizer.json``."""

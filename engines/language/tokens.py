@@ -11,6 +11,7 @@ from stream_retouch.language.program import (
     COMMANDS,
     KINDS,
     LAST,
+    OTHER,
     OUT,
     PLACES,
     SCALES,
@@ -42,6 +43,8 @@ INDEX = {token: i for i, token in enumerate(VOCABULARY)}
 _ALONE = (FACE, LAST, "left", "right", "other")
 """Places that take no other place beside them."""
 _NEXT = (*ACTS, OUT, END)
+_BACKWARD = ("drop", "fix", _KIND + LAST, _PLACE + LAST, _PLACE + OTHER)
+"""What refers to an earlier turn, or to an earlier op of this one."""
 _AMOUNT_OF = ("edit", "only", "fix")
 
 
@@ -91,10 +94,16 @@ def _op(words: Sequence[str]) -> Op | None:
     return Op(act, rest[0].removeprefix(_KIND), places, amount, SOFT in rest, scale)
 
 
-def allowed(numbers: Sequence[int]) -> list[int]:
-    """Tokens that may follow those of a program so far, START included."""
+def allowed(numbers: Sequence[int], later: bool = True) -> list[int]:
+    """Tokens that may follow those of a program so far, START included.
+
+    Args:
+        later: whether something was asked before this turn. If not, its first op takes back and corrects nothing,
+            and speaks of nothing that came before.
+    """
     words = [VOCABULARY[n] for n in numbers]
-    return [INDEX[w] for w in _following(words)]
+    starts_talk = not later and sum(w in ACTS for w in words) < 2
+    return [INDEX[w] for w in _following(words) if not (starts_talk and w in _BACKWARD)]
 
 
 def _following(words: Sequence[str]) -> tuple[str, ...]:

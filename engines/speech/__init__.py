@@ -1,1 +1,1 @@
-"""Recognisers of speech behind one protocol, `stream_retouch.engine.Transcriber`; imported when they are asked for."""
+"""Recognisers of speech behind one protocol, `engines.transcriber.Recogniser`; imported when they are asked for."""

@@ -37,6 +37,8 @@ REMOVED = 0.8
 """Amount when none is told."""
 SOFTENED = 0.6
 """Amount of verbs that soften, when none is told."""
+_LESSENED = {"small": 0.3, "big": 0.8}
+"""Amount of "a bit less" and "much less" of what is not on yet."""
 
 LAST_PLACE = "last"
 """Name of a place that stands for where it was."""
@@ -324,8 +326,10 @@ class _Turn:
             return ask.amount
         if ask.soft:
             return SOFTENED
+        if ask.change == "up":
+            return 0.9
         if ask.change:
-            return 0.9 if ask.change == "up" else SOFTENED
+            return _LESSENED.get(ask.scale, SOFTENED)
         if ask.kinds in ((), (lexicon.SAME,)) and self.focus and not self.edits:
             return self.focus[-1].amount
         return REMOVED

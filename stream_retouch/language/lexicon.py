@@ -575,3 +575,11 @@ PREPOSITIONS = frozenset(
 )
 PRONOUNS = frozenset("it them they that those these this him her".split())
 JOINERS = frozenset(("and", ",", "or", "&", "und", "oder", "y", "et", "plus", "nor"))
+
+IDLE = frozenset(
+    "a all also am an and any are as at be big bit by can could do does for get guys has have hello her here hey hi "
+    "his id if im in is it its ive just kind lets like little maybe me much my new now of old or our please pretty quite "
+    "really right small so some thank thanks that the them then there these they this those tiny to today too ugly up "
+    "us very want was we will with would you".split()
+)
+"""Words without a tag that say nothing about the look."""

@@ -246,3 +246,8 @@ def _moved(tags: list[Tag], at: int) -> Tag:
         name = lexicon.MOVED.get((how, tag.values[0]))
         return tag if name is None else Tag("place", tag.text, (name,))
     return tag
+
+
+def unknown(text: str) -> int:
+    """How many words of `text` may say something that the word tables do not know."""
+    return sum(tag.kind == "word" and tag.text not in lexicon.IDLE for tag in tags_of(text))

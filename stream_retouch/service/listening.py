@@ -98,6 +98,8 @@ class Listening:
         return TOO_FAST if pressed and len(self._finals) >= MOST_WAITING else ""
 
     def _press(self, said_id: str | None) -> None:
+        if self._timer is not None:  # let go a moment ago: what was said then counts
+            self._give_up_waiting()
         self._stop()
         self._id, self._blocks, self._next_guess_s = said_id, 0, FIRST_GUESS_S
         self._ear.press()

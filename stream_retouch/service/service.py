@@ -69,7 +69,7 @@ class Service:
         return None
 
     async def close(self) -> None:
-        """Ends the sessions, then frees the engine; bounded, may be called twice."""
+        """Ends the sessions, then frees engine and recogniser; bounded, may be called twice."""
         timeout_s = self.settings.shutdown_timeout_s
         try:
             async with asyncio.timeout(3 * timeout_s):
@@ -78,13 +78,17 @@ class Service:
             logger.warning("some sessions did not end in time; they are left behind")
         if not self._closed:
             self._closed = True
-            await asyncio.to_thread(self._close_engine, timeout_s)
+            await asyncio.to_thread(self._close_parts, timeout_s)
 
-    def _close_engine(self, timeout_s: float) -> None:
+    def _close_parts(self, timeout_s: float) -> None:
         if self._loader is not None:
             self._loader.join(timeout_s)
+        if self.parts is None:
+            return
+        if self.parts.transcriber is not None:
+            self.parts.transcriber.close()
         lock = self.sessions.engine_lock
-        if self.parts is not None and lock.acquire(timeout=timeout_s):
+        if lock.acquire(timeout=timeout_s):
             try:
                 self.parts.engine.close()
             finally:

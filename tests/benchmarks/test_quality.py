@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import heldout
+from benchmarks.quality.__main__ import main as quality_main
 from benchmarks.quality.pictures import psnr, to_frame, to_rgb
 from benchmarks.quality.scenes import people
 from benchmarks.quality.sums import Sums, gain_db, pooled
@@ -126,3 +127,11 @@ def test_frozen_scenes_still_paint_what_they_painted() -> None:
         asked = np.abs(frozen.source.astype(int) - frozen.target).max(-1) > 8
         assert asked.any()
         assert frozen.by_kind
+
+
+def test_a_folder_as_result_file_is_told_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        quality_main(["--split", "validation", "--out", str(tmp_path)])
+    assert f"name a file, {tmp_path / 'result.md'} say" in capsys.readouterr().err

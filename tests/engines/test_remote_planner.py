@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from engines.remote_planner import MOST_BYTES, SCHEMA, RemotePlanner, checked
+from engines.asked import SCHEMA
+from engines.remote_planner import MOST_BYTES, RemotePlanner
 from stream_retouch.errors import SettingsError
 from stream_retouch.language.dialogue import advance
 from stream_retouch.language.grammar import GrammarPlanner
-from stream_retouch.language.plan import Dialogue, InstructionPlan
-from stream_retouch.language.program import written
-
-SAID = "take the blotches off my snout"
+from stream_retouch.language.plan import Dialogue
+from tests.engines.chats import SAID, Own, op
 
 
 class Endpoint:
@@ -66,18 +65,6 @@ def endpoint() -> Iterator[Endpoint]:
     yield one
     one.server.shutdown()
     one.server.server_close()
-
-
-class Own:
-    """The planner that speaks when the endpoint does not."""
-
-    def plan(self, text: str, dialogue: Dialogue) -> tuple[InstructionPlan, str]:
-        return InstructionPlan(action="reject"), "own"
-
-
-def op(act: str = "edit", kind: str | None = "uneven_tone", **other: Any) -> dict[str, Any]:
-    values = {"places": ["nose"], "amount": None, "soft": False, "scale": None, "beyond": None}
-    return {"act": act, "kind": kind, **values, **other}
 
 
 def test_its_program_becomes_the_plan(endpoint: Endpoint) -> None:
@@ -158,18 +145,6 @@ def test_a_slow_endpoint_is_not_waited_for(endpoint: Endpoint) -> None:
     planner = RemotePlanner(endpoint.url, "m", Own(), timeout_s=0.2)
     assert planner.plan(SAID, Dialogue())[1] == "own"
     released.set()
-
-
-def test_amounts_are_clamped_and_measures_of_other_acts_left_out() -> None:
-    ops = checked(
-        {"ops": [op(amount=7), op("more", scale="big", amount=0.2), op("keep", amount=1)]}
-    )
-    assert (
-        written(ops) == "edit uneven_tone nose =1; more uneven_tone nose big; keep uneven_tone nose"
-    )
-    assert written(checked({"ops": [op(soft=True), op("out", None, beyond="teeth")]})) == (
-        "edit uneven_tone nose soft; out teeth"
-    )
 
 
 def test_no_words_are_never_sent(endpoint: Endpoint) -> None:

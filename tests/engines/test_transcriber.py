@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,16 @@ class Counting:
         if len(samples) == 2:
             raise ValueError("something that was said")
         return f"{len(samples)} {int(samples.astype(np.int64).sum())} {os.getpid()}"
+
+
+class Hanging:
+    """Never answers."""
+
+    def __init__(self, folder: Path | None) -> None: ...
+
+    def transcribe(self, samples: NDArray[np.int16]) -> str:
+        threading.Event().wait()
+        return ""
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +78,24 @@ def test_a_closed_one_says_so() -> None:
     one.close()
     with pytest.raises(SpeechError, match="is closed"):
         one.transcribe(SAMPLES)
+
+
+def test_closing_ends_an_utterance_that_hangs() -> None:
+    hung = Apart(Hanging, None)
+    found: list[str] = []
+
+    def say() -> None:
+        with pytest.raises(SpeechError) as caught:
+            hung.transcribe(SAMPLES)
+        found.append(str(caught.value))
+
+    saying = threading.Thread(target=say)
+    saying.start()
+    while not hung._lock.locked():
+        pass
+    hung.close()
+    saying.join(10)
+    assert len(found) == 1 and "say them again" in found[0] or "closed" in found[0]
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

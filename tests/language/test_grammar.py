@@ -27,6 +27,7 @@ from stream_retouch.language.plan import (
     Keep,
     plan_to_json,
 )
+from stream_retouch.language.reading import unknown
 from training.language.plan_scoring import is_right
 
 CASES = Path(__file__).parent.parent / "data" / "grammar_cases.jsonl"
@@ -171,3 +172,9 @@ def test_a_sentence_takes_less_than_two_milliseconds() -> None:
         planner.plan(text, Dialogue())
     assert (time.perf_counter() - started) / len(texts) < 2e-3
     assert LONGEST_TEXT >= max(map(len, texts))
+
+
+def test_only_words_that_no_table_knows_are_unknown() -> None:
+    assert unknown("please remove the spots on my chin, thanks") == 0
+    assert unknown("quuxify the glorbs on my chin") == 2
+    assert unknown("") == 0

@@ -132,6 +132,8 @@ class CountingConditioner:
 class TwoWordPlanner:
     """Knows "clean" and nothing else."""
 
+    def __init__(self, *_chosen: object) -> None: ...
+
     def plan(self, text: str, dialogue: Dialogue) -> tuple[InstructionPlan, str]:
         if text == "clean":
             return PLAN, "taking away all blemishes."

@@ -158,6 +158,10 @@ class FakeTranscriber:
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
 
     def transcribe(self, samples: NDArray[np.int16]) -> str:
         self.heard.append(len(samples))

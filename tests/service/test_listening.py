@@ -208,6 +208,19 @@ def test_a_recogniser_that_fails_is_told_and_what_was_said_is_not_logged(
     assert "secret" not in caplog.text and WORDS not in caplog.text
 
 
+def test_pressing_again_at_once_loses_nothing() -> None:
+    async def test(peer: FakePeer) -> None:
+        for name in ("a", "b"):
+            peer.say(type="listen", id=name, value=True)
+            speak(peer, voice(0.9))
+            peer.say(type="listen", value=False)
+        assert (await peer.told_next("heard"))["text"] == WORDS
+        speak(peer, voice(2))
+        assert (await peer.told_next("heard"))["text"] == "keep my mole"
+
+    spoken(test, FakeTranscriber(WORDS, "keep my mole"))
+
+
 def test_a_third_utterance_waits_until_one_of_two_is_recognised() -> None:
     transcriber = FakeTranscriber(WORDS)
     transcriber.gate.clear()

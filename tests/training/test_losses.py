@@ -51,6 +51,14 @@ def test_the_right_mask_costs_nothing_and_a_wrong_one_something() -> None:
     assert float(mask_loss(answer(1 - square()), batch(), Weights())) > 0.1
 
 
+def test_a_mask_that_is_too_wide_costs_as_much_as_one_that_misses() -> None:
+    wide, narrow = square(), square()
+    wide[..., 10:20, 20:30] = 1
+    narrow[..., 25:30, 20:30] = 0
+    costs = [float(mask_loss(answer(mask), batch(), Weights())) for mask in (wide, narrow)]
+    assert abs(costs[0] / costs[1] - 1) < 0.25
+
+
 def test_half_of_the_amount_is_half_of_the_mask() -> None:
     half = batch()
     half["request"] *= 0.5

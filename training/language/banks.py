@@ -14,7 +14,10 @@ from stream_retouch.language.plan import BLEMISHES, CATEGORIES, Category
 from stream_retouch.language.program import KINDS, LAST
 
 HERE = Path(__file__).parent
-LANGUAGES = ("en", "es", "de", "fr", "pt", "zh", "it")
+LANGUAGES = (
+    "en", "es", "de", "fr", "pt", "zh", "it", "nl", "sv", "da", "nb", "pl", "ru", "uk", "cs", "ja", "ko", "tr", "hi",
+    "ar", "id", "vi",
+)  # fmt: skip
 PLACES: dict[str, str] = {
     "cheeks": "left_cheek,right_cheek",
     "under_eyes": "left_under_eye,right_under_eye",
@@ -121,6 +124,12 @@ class Bank:
             number = (
                 int(rng.integers(1, 21)) * 5 if rng.random() < 0.85 else int(rng.integers(1, 101))
             )
+            spelled = _spelled(number, self.tables.get("numbers", {}))
+            if spelled and rng.random() < 0.3:
+                return (
+                    f"{spelled} {rng.choice(('percent', 'percent', 'per cent', 'pct'))}",
+                    number / 100,
+                )
             return str(rng.choice(table["percent"])).replace("{n}", str(number)), number / 100
         share = {"little": 0.3, "half": 0.5, "most": 0.7, "full": 1.0}[which]
         return str(rng.choice(table[which])), share
@@ -145,6 +154,16 @@ class Bank:
 
 
 _AMOUNT_SHARES = (0.26, 0.14, 0.1, 0.2, 0.22, 0.08)
+
+
+def _spelled(number: int, words: dict[str, str]) -> str:
+    """A number up to 100 in words, empty where the bank has none for it."""
+    tens, ones = number // 10 * 10, number % 10
+    if number in (0, 100) or not ones:
+        return words.get(str(number), "")
+    if tens == 10 or str(ones) not in words:
+        return ""
+    return f"{words.get(str(tens), '')} {words[str(ones)]}".strip()
 
 
 def bank(language: str) -> Bank:

@@ -206,4 +206,4 @@ def _control(rng: np.random.Generator) -> str:
 
 
 _PARTS = (_edit, _keep, _mixed, _except, _bare, _look, _wish, _control)
-_SHARES = (0.31, 0.1, 0.1, 0.07, 0.15, 0.04, 0.05, 0.18)
+_SHARES = (0.26, 0.05, 0.2, 0.13, 0.16, 0.02, 0.03, 0.15)

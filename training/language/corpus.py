@@ -17,6 +17,7 @@ from stream_retouch.language.program import Op, parsed
 from training.language.banks import LANGUAGES, Bank, bank, kinds, places_for, written_place
 from training.language.frames import Pair, cancels, filled, gerund, lines
 from training.language.noise import heard, typed
+from training.language.several import several
 from training.language.vary import varied
 
 
@@ -40,8 +41,9 @@ def example(rng: np.random.Generator) -> Said:
     make, later = _PARTS[int(rng.choice(len(_PARTS), p=_SHARES))]
     text, program = make(rng)
     if make is not _heard:
-        text = heard(text, rng) if rng.random() < 0.12 else typed(text, rng)
-    if rng.random() < 0.08 and make in (_composed, _framed, _whole):
+        noisy = heard(text, rng) if rng.random() < 0.12 else typed(text, rng)
+        text = noisy if noisy.strip() else text
+    if rng.random() < 0.08 and make in (_composed, _framed, _several, _whole):
         text = _with_chatter(text, rng)
     ops = parsed(program)
     if later is None:
@@ -58,13 +60,11 @@ def _framed_follow_up(rng: np.random.Generator) -> Pair:
 
 
 def _whole(rng: np.random.Generator) -> Pair:
-    return varied(
-        _any(lines("whole", "en", "en_indirect", "en_scope", "en_rough", "en_long"), rng), rng
-    )
+    return varied(_any(lines("whole", *_WHOLE), rng), rng)
 
 
 def _follow_up(rng: np.random.Generator) -> Pair:
-    return varied(_any(lines("whole", "en_follow_up", "en_follow_up2"), rng), rng)
+    return varied(_any(lines("whole", *_FOLLOW_UPS), rng), rng)
 
 
 def _rejected(rng: np.random.Generator) -> Pair:
@@ -72,7 +72,7 @@ def _rejected(rng: np.random.Generator) -> Pair:
 
 
 def _heard(rng: np.random.Generator) -> Pair:
-    return varied(_any(lines("whole", "en_heard", "en_heard2"), rng), rng)
+    return varied(_any(lines("whole", "en_heard", "en_heard2", "en_sphinx"), rng), rng)
 
 
 def _listed(rng: np.random.Generator) -> Pair:
@@ -95,11 +95,16 @@ def _joined(rng: np.random.Generator) -> Pair:
     return one.rstrip(".!") + joint + other, program
 
 
+def _several(rng: np.random.Generator) -> Pair:
+    return several(_bank("en"), rng)
+
+
 def _clause(rng: np.random.Generator) -> Pair:
     return _any(_bank("en").listed["clauses"], rng)
 
 
-def _foreign(rng: np.random.Generator) -> Pair:
+def foreign(rng: np.random.Generator) -> Pair:
+    """A sentence of another language than English."""
     language = str(rng.choice(LANGUAGES[1:]))
     kind = rng.random()
     if kind < 0.55:
@@ -214,30 +219,49 @@ def _any(pairs: tuple[Pair, ...] | list[Pair], rng: np.random.Generator) -> Pair
     return pairs[int(rng.integers(len(pairs)))]
 
 
+_WHOLE = (
+    "en",
+    "en_indirect",
+    "en_indirect2",
+    "en_scope",
+    "en_scope2",
+    "en_rough",
+    "en_long",
+    "en_long2",
+)
+_FOLLOW_UPS = ("en_follow_up", "en_follow_up2", "en_follow_up3")
+"""Files of whole sentences."""
 _PLAIN = (_whole, _framed, _composed, _clause)
 _MIX: tuple[tuple[Callable[[np.random.Generator], Pair], bool | None, float], ...] = (
-    (_framed, None, 0.27),
-    (_composed, None, 0.17),
+    (_framed, None, 0.22),
+    (_composed, None, 0.11),
+    (_several, None, 0.16),
     (_framed_follow_up, True, 0.07),
-    (_whole, None, 0.11),
+    (_whole, None, 0.17),
     (_follow_up, True, 0.09),
     (_rejected, None, 0.09),
-    (_heard, None, 0.06),
+    (_heard, None, 0.10),
     (_listed, None, 0.04),
     (_clause, None, 0.03),
     (_joined, None, 0.05),
-    (_foreign, None, 0.07),
+    (foreign, None, 0.2),
 )
 """What is drawn, whether a look is on before it (None: it may be), and how often."""
 _PARTS = [(make, later) for make, later, _ in _MIX]
 _SHARES = np.array([share for *_, share in _MIX]) / sum(share for *_, share in _MIX)
 
 
+def pair(rng: np.random.Generator) -> Pair:
+    """An English sentence as it was meant, without noise, and its program."""
+    make = _MEANT[int(rng.choice(len(_MEANT), p=_MEANT_SHARES))]
+    return make(rng)
+
+
 def plain(rng: np.random.Generator) -> str:
     """An English sentence as it was meant, without noise: what a recogniser's word model is counted from."""
-    make = _PLAIN[int(rng.choice(len(_PLAIN), p=_PLAIN_SHARES))]
-    return make(rng)[0]
+    return pair(rng)[0]
 
 
-_PLAIN = (_framed, _composed, _framed_follow_up, _whole, _follow_up, _listed, _clause)
-_PLAIN_SHARES = (0.2, 0.4, 0.06, 0.12, 0.08, 0.1, 0.04)
+_MEANT = (_framed, _composed, _framed_follow_up, _whole, _follow_up, _listed, _clause)
+_MEANT_SHARES = (0.19, 0.06, 0.09, 0.43, 0.19, 0.03, 0.01)
+"""Those with which word models of the parts, mixed, tell the development set's sentences best."""

@@ -39,7 +39,7 @@ def typed(text: str, rng: np.random.Generator) -> str:
         text = re.sub(r"[.,;!?]+", "", text)
     if rng.random() < 0.1:
         text = _without_little(text, rng)
-    if rng.random() < 0.35:
+    if rng.random() < 0.45:
         for _ in range(int(rng.integers(1, 4))):
             text = slipped(text, rng)
     if rng.random() < 0.12:

@@ -34,8 +34,9 @@ def accuracy(model: PlannerNet, pieces: WordPieces, every: int = 1) -> dict[str,
     for item in development()[::every]:
         dialogue = Dialogue()
         for turn in item["turns"]:
-            words = pieces.numbers(turn, bool(dialogue.turns), model.config.most_words)
-            plan, _ = answered(reading(decoded(model, words).ops), dialogue)
+            later = bool(dialogue.turns)
+            words = pieces.numbers(turn, later, model.config.most_words)
+            plan, _ = answered(reading(decoded(model, words, later).ops), dialogue)
             dialogue = advance(dialogue, turn, plan)
         marks.setdefault(item["kind"], []).append(is_right(plan_to_json(plan), item))
     spoken = marks.get("spoken_errors", [])

@@ -59,7 +59,7 @@ class Sentences(IterableDataset[Batch]):
     def _row(self, pieces: WordPieces, rng: np.random.Generator) -> Row:
         while True:
             said = example(rng)
-            written = tokens(said.ops)
+            written = tokens(tuple(dict.fromkeys(said.ops)))
             if len(written) <= self.config.most_steps:
                 later = said.later != bool(rng.random() < _MISTOLD)
                 words = pieces.numbers(said.text, later, self.config.most_words)

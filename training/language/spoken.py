@@ -23,7 +23,7 @@ _ONES = (
 _TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
 _MOST_WORDS = 16
 """Longer sentences are typed, not said with a button held down."""
-_COMMANDS = 0.55
+_COMMANDS = 0.33
 """Share of sentences that are short commands in common words; the others are of the corpus."""
 _WORD = re.compile(r"[a-z][a-z']*|\d+")
 _ENDS = re.compile(r"[^a-z0-9' ]+")
@@ -44,6 +44,7 @@ def number_words(number: int) -> str:
 def words_said(text: str) -> list[str]:
     """The words of a sentence as they are said: "50%" becomes fifty percent, "T-zone" t zone."""
     text = text.lower().replace("\u2019", "'").replace("%", " percent ").replace("&", " and ")
+    text = re.sub(r"\bper cent\b", "percent", text)  # nobody hears the difference
     found = []
     for word in _WORD.findall(_ENDS.sub(" ", text)):
         found += number_words(int(word)).split() if word.isdigit() else [word.rstrip("'")]
@@ -75,7 +76,7 @@ def sentences(
 
 
 def frequent(drawn: Iterable[tuple[str, ...]], least: int) -> list[tuple[str, ...]]:
-    """The sentences all of whose words come at least so often: rare words cost more than they bring."""
-    rows = list(drawn)
+    """Each sentence once, if all its words come at least so often: rare words cost more than they bring."""
+    rows = list(dict.fromkeys(drawn))
     counts = Counter(word for row in rows for word in row)
     return [row for row in rows if all(counts[word] >= least for word in row)]

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from training.language.british import british
 from training.language.spoken import EXTRA, Pronunciations, frequent, read_pronunciations, sentences
 
 FOLDER = Path(__file__).parents[2] / "engines" / "weights" / "speech"
 START, END = "<s>", "</s>"
-DISCOUNT = 0.5
-"""What absolute discounting takes from every count."""
+PAIR_DISCOUNT, TRIPLE_DISCOUNT = 0.85, 0.9
+"""What is taken from every count, so that what was never seen has a chance."""
 _NEVER = -99.0
 """log10 of the probability of the start, which never follows anything."""
 
@@ -38,29 +39,33 @@ class _Order:
     """Context -> how often anything followed it, kept or not."""
     left: dict[tuple[str, ...], float]
     """Context -> the share of its probability that goes to the next shorter context."""
+    discount: float
 
 
 class Trigram:
-    """An interpolated trigram with absolute discounting.
+    """An interpolated trigram, smoothed after Kneser and Ney.
 
     ``p3(c|ab) = (n(abc) - D)/n(ab) + left(ab) p2(c|b)``, and so on down to ``p1(w) = n(w)/N``; ``left`` is what the
-    discount and the dropped trigrams leave over.
+    discount and the dropped trigrams leave over. Pairs and words count once for each different word before them, not
+    each time they come: "circles" comes often, but after "dark".
     """
 
     def __init__(self, rows: Iterable[Sequence[str]], least: int = 1) -> None:
         """Counts the rows, each one sentence; trigrams seen fewer than `least` times are dropped."""
-        counts: list[Counter[tuple[str, ...]]] = [Counter(), Counter(), Counter()]
+        triples: Counter[tuple[str, ...]] = Counter()
+        starts: Counter[tuple[str, ...]] = Counter()
+        followed: set[tuple[str, ...]] = set()
         for row in rows:
             padded = (START, *row, END)
-            for n in (1, 2, 3):
-                counts[n - 1].update(padded[i : i + n] for i in range(len(padded) - n + 1))
-        del counts[0][(START,)]
-        if not counts[0]:
+            triples.update(padded[i : i + 3] for i in range(len(padded) - 2))
+            starts[padded[:2]] += 1
+            followed.update(padded[i : i + 2] for i in range(len(padded) - 1))
+        if not starts:
             raise ValueError("there is no sentence to count; give at least one")
-        self._words = counts[0]
-        self._total = counts[0].total()
-        self._pairs = _order(counts[1], 1)
-        self._triples = _order(counts[2], least)
+        self._words = Counter(pair[1:] for pair in followed)
+        self._total = self._words.total()
+        self._pairs = _order(Counter(triple[1:] for triple in triples) + starts, 1, PAIR_DISCOUNT)
+        self._triples = _order(triples, least, TRIPLE_DISCOUNT)
 
     @property
     def words(self) -> list[str]:
@@ -78,7 +83,7 @@ class Trigram:
         if before not in order.totals:
             return shorter
         count = order.grams.get((*before, word), 0)
-        own = max(count - DISCOUNT, 0.0) / order.totals[before]
+        own = max(count - order.discount, 0.0) / order.totals[before]
         return own + order.left[before] * shorter
 
     def arpa(self) -> Iterator[str]:
@@ -101,15 +106,15 @@ class Trigram:
         yield "\n\\end\\"
 
 
-def _order(counts: Counter[tuple[str, ...]], least: int) -> _Order:
+def _order(counts: Counter[tuple[str, ...]], least: int, discount: float) -> _Order:
     totals: dict[tuple[str, ...], int] = defaultdict(int)
     kept_sum: dict[tuple[str, ...], float] = defaultdict(float)
     for gram, count in counts.items():
         totals[gram[:-1]] += count
         if count >= least:
-            kept_sum[gram[:-1]] += count - DISCOUNT
+            kept_sum[gram[:-1]] += count - discount
     left = {context: 1 - kept_sum[context] / total for context, total in totals.items()}
-    return _Order({g: n for g, n in counts.items() if n >= least}, dict(totals), left)
+    return _Order({g: n for g, n in counts.items() if n >= least}, dict(totals), left, discount)
 
 
 def _line(share: float, gram: tuple[str, ...], left: float | None) -> str:
@@ -119,17 +124,18 @@ def _line(share: float, gram: tuple[str, ...], left: float | None) -> str:
 
 
 def dictionary(words: Iterable[str], known: Pronunciations) -> Iterator[str]:
-    """The lines of a dictionary with every way to say each of `words`."""
+    """The lines of a dictionary with every way to say each of `words`, British ones included."""
     for word in words:
-        for i, phones in enumerate(known[word]):
+        every = dict.fromkeys((*known[word], *(british(word, said) for said in known[word])))
+        for i, phones in enumerate(every):
             yield f"{word} {phones}" if i == 0 else f"{word}({i + 1}) {phones}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws sentences, counts them, writes the two files."""
     parser = argparse.ArgumentParser(description="write the recogniser's word model")
-    parser.add_argument("--sentences", type=int, default=80_000)
-    parser.add_argument("--least-word", type=int, default=12, help="drop rarer words (default 12)")
+    parser.add_argument("--sentences", type=int, default=60_000)
+    parser.add_argument("--least-word", type=int, default=3, help="drop rarer words (default 3)")
     parser.add_argument("--least-trigram", type=int, default=2, help="drop rarer trigrams")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--out", type=Path, default=FOLDER)

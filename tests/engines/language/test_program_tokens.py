@@ -48,6 +48,28 @@ def test_every_walk_of_the_machine_is_a_program_that_can_be_applied() -> None:
     assert ended > 50
 
 
+def test_a_first_turn_refers_to_nothing_before_it() -> None:
+    def told(text: str) -> bool:
+        numbers = tokens(parsed(text))
+        return all(n in allowed(numbers[:i], later=False) for i, n in enumerate(numbers) if i)
+
+    for text in (
+        "edit mole face; edit pimple last",
+        "undo",
+        "reset",
+        "edit spot left; keep last chin",
+    ):
+        assert told(text), text
+    for text in (
+        "drop mole face",
+        "fix mole chin",
+        "edit last chin",
+        "edit mole other",
+        "more mole last",
+    ):
+        assert not told(text), text
+
+
 def test_amounts_are_told_to_a_twentieth() -> None:
     (op,) = program(tokens(parsed("edit mole face =0.33")))
     assert op.amount == pytest.approx(0.35)

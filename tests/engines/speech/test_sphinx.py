@@ -21,6 +21,7 @@ def sphinx() -> SphinxTranscriber:
 
 def test_silence_and_a_blip_are_no_words(sphinx: SphinxTranscriber) -> None:
     assert sphinx.transcribe(np.zeros(100, np.int16)) == ""
+    assert sphinx.readings(np.zeros(100, np.int16), 3) == []
 
 
 @pytest.mark.skipif(not can_speak(), reason="espeak-ng is not installed")
@@ -28,6 +29,14 @@ def test_silence_and_a_blip_are_no_words(sphinx: SphinxTranscriber) -> None:
 def test_a_plain_command_is_understood(sphinx: SphinxTranscriber, text: str) -> None:
     heard = sphinx.transcribe(over_the_wire(spoken(text, VOICES[0])))
     assert set(text.split()) - {"the"} <= set(heard.split())
+
+
+@pytest.mark.skipif(not can_speak(), reason="espeak-ng is not installed")
+def test_readings_differ_and_begin_with_what_is_transcribed() -> None:
+    clip = over_the_wire(spoken("remove the dark circles", VOICES[0]))
+    readings = SphinxTranscriber().readings(clip, 5)
+    assert readings[0] == SphinxTranscriber().transcribe(clip)
+    assert 1 < len(readings) == len(set(readings)) <= 5
 
 
 def test_a_folder_without_the_files_says_what_to_do(tmp_path: Path) -> None:

@@ -54,3 +54,16 @@ def test_training_runs_saves_and_goes_on(tmp_path: Path) -> None:
 def test_nothing_to_go_on_from_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--out", str(tmp_path / "none"), "--resume"]) == 2
     assert "leave --resume out" in capsys.readouterr().out
+
+
+def test_it_starts_from_another_planner_and_keeps_its_tokenizer(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    learn_pieces(first / "pieces.json", PlannerConfig(), 1, sentences=400)
+    run(Job(first, steps=1, batch=8, workers=0, every=120))
+    run(Job(second, steps=0, batch=8, workers=0, every=120, init=first))
+    (one, pieces), (other, same) = saved.load(first), saved.load(second)
+    assert same.numbers("remove my zits", False, 96) == pieces.numbers("remove my zits", False, 96)
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert main(["--out", str(tmp_path / "third"), "--init", str(tmp_path / "nowhere")]) == 2

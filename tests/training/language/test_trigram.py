@@ -63,6 +63,8 @@ def test_no_sentence_is_refused() -> None:
         ("Remove 50% of the T-zone's shine!", "remove fifty percent of the t zone's shine"),
         ("crow\u2019s feet: 25", "crow's feet twenty five"),
         ("spots & moles, 100%", "spots and moles one hundred percent"),
+        ("shine by 20 per cent", "shine by twenty percent"),
+        ("an upper centre line", "an upper centre line"),
         ("...", ""),
     ],
 )
@@ -80,6 +82,11 @@ def test_further_pronunciations_are_kept() -> None:
     assert list(dictionary(["mole"], known)) == ["mole M OW L", "mole(2) M AO L"]
 
 
+def test_british_ways_to_say_a_word_stand_beside_the_american_one() -> None:
+    said = list(dictionary(["scar", "line"], {"scar": ("S K AA R",), "line": ("L AY N",)}))
+    assert said == ["scar S K AA R", "scar(2) S K AA", "line L AY N"]
+
+
 def test_only_words_that_can_be_said_are_counted() -> None:
     rng = np.random.default_rng(0)
     every = {w for _ in range(300) for w in words_said(command(rng))}
@@ -88,8 +95,8 @@ def test_only_words_that_can_be_said_are_counted() -> None:
     assert len(drawn) == 40 and not any("moles" in row for row in drawn)
 
 
-def test_sentences_with_rare_words_are_left_out() -> None:
-    assert frequent([("a", "b"), ("a", "c"), ("a", "b")], 2) == [("a", "b"), ("a", "b")]
+def test_sentences_with_rare_words_and_repeated_ones_are_left_out() -> None:
+    assert frequent([("a", "b"), ("a", "c"), ("b",), ("b",)], 2) == [("a", "b"), ("b",)]
 
 
 def test_every_added_pronunciation_has_phones() -> None:
