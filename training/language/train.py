@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from engines.language.config import PlannerConfig
 from engines.language.network import PlannerNet
-from engines.language.saved import load, save
+from engines.language.saved import WEIGHTS, load, save
 from engines.language.text import WordPieces
 from engines.language.tokens import INDEX, PAD
 from stream_retouch.errors import SettingsError, StreamRetouchError
@@ -167,6 +167,9 @@ class Trainer:
         pieces = WordPieces.load(self.job.out / _PIECES)
         figures = accuracy(averaged.eval(), pieces, every)
         self.log.validated(self.done, self.job.batch * self.job.processes, figures)
+        if every != self.job.every and (self.job.out / WEIGHTS).is_file():
+            # another share of the set is another measure
+            self.best = accuracy(*load(self.job.out), every)["all"]
         if figures["all"] >= self.best:
             self.best = figures["all"]
             save(averaged, pieces, self.job.out)
