@@ -45,6 +45,7 @@ _ALONE = (FACE, LAST, "left", "right", "other")
 _NEXT = (*ACTS, OUT, END)
 _BACKWARD = ("drop", "fix", _KIND + LAST, _PLACE + LAST, _PLACE + OTHER)
 """What refers to an earlier turn, or to an earlier op of this one."""
+_CHANGES = ("more", "less", "set")
 _AMOUNT_OF = ("edit", "only", "fix")
 
 
@@ -99,10 +100,11 @@ def allowed(numbers: Sequence[int], later: bool = True) -> list[int]:
 
     Args:
         later: whether something was asked before this turn. If not, its first op takes back and corrects nothing,
-            and speaks of nothing that came before.
+            and speaks of nothing that came before; "more" may, so that it can be answered that nothing is on.
     """
     words = [VOCABULARY[n] for n in numbers]
-    starts_talk = not later and sum(w in ACTS for w in words) < 2
+    acts = [w for w in words if w in ACTS]
+    starts_talk = not later and (not acts or len(acts) == 1 and acts[0] not in _CHANGES)
     return [INDEX[w] for w in _following(words) if not (starts_talk and w in _BACKWARD)]
 
 
