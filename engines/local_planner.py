@@ -18,7 +18,7 @@ from typing import Protocol
 from engines.asked import TASK, checked, question
 from engines.chat_model import MOST_TOKENS, ChatModel
 from stream_retouch.engine import Planner
-from stream_retouch.language.grammar import LONGEST_TEXT, answered
+from stream_retouch.language.grammar import answered, needs_a_model
 from stream_retouch.language.plan import Dialogue, InstructionPlan
 from stream_retouch.language.program import Op, reading
 
@@ -75,7 +75,7 @@ class LocalPlanner:
 
     def plan(self, text: str, dialogue: Dialogue) -> tuple[InstructionPlan, str]:
         """The whole look wanted after this turn, and one sentence that says what was understood."""
-        if len(text) > LONGEST_TEXT or not any(c.isalnum() for c in text):
+        if not needs_a_model(text):
             return self._fallback.plan(text, dialogue)
         ops = self._ops(question(text, dialogue))
         if ops is None:

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stream_retouch.language.grammar import LONGEST_TEXT, GrammarPlanner, answered
+from stream_retouch.language.grammar import GrammarPlanner, answered, needs_a_model
 from stream_retouch.language.plan import Dialogue, InstructionPlan
 from stream_retouch.language.program import reading
 from stream_retouch.language.reading import unknown
@@ -56,7 +56,7 @@ class EmbeddedPlanner:
         from engines.language.decoding import decoded
 
         known, reply = self._grammar.plan(text, dialogue)
-        if len(text) > LONGEST_TEXT or not any(c.isalnum() for c in text):
+        if not needs_a_model(text):
             return known, reply
         later = bool(dialogue.turns)
         words = self._pieces.numbers(text, later, self._model.config.most_words)

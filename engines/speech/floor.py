@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-HEARD_HZ = 16_000
-"""Sample rate."""
+from engines.speech.local import SAMPLE_HZ
+
 SNR_DB = 25.0
 """The floor is so far below the voice: tried on sentences that are in no test, where 15 and 18 did worse."""
 DITHER_RMS = 20.0
@@ -15,7 +15,7 @@ _CORNER_HZ = 80.0
 """Above it the floor falls by 6 dB an octave, as a room's noise does."""
 _LOUD = 0.02
 """Samples above this share of the loudest one are the voice."""
-_FRAME = HEARD_HZ // 40
+_FRAME = SAMPLE_HZ // 40
 """Samples of the frames in which the noise that is there already is looked for."""
 _QUIET = 0.1
 """The quietest share of the frames holds noise only."""
@@ -52,6 +52,6 @@ def _noise(samples: NDArray[np.int16]) -> float:
 def _low(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
     """(count,) noise of power 1, most of it low."""
     spectrum = np.fft.rfft(rng.standard_normal(count))
-    spectrum /= np.hypot(1.0, np.fft.rfftfreq(count, 1 / HEARD_HZ) / _CORNER_HZ)
+    spectrum /= np.hypot(1.0, np.fft.rfftfreq(count, 1 / SAMPLE_HZ) / _CORNER_HZ)
     low = np.fft.irfft(spectrum, count)
     return np.asarray(low / low.std())

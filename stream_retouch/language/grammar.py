@@ -56,6 +56,11 @@ class GrammarPlanner:
         return answered(read(text), dialogue)
 
 
+def needs_a_model(text: str) -> bool:
+    """Whether to ask a language model: not about a text too long to be answered, nor one without letters."""
+    return len(text) <= LONGEST_TEXT and any(c.isalnum() for c in text)
+
+
 def answered(reading: Reading, dialogue: Dialogue) -> Answer:
     """The look and the reply that a reading of a turn comes to, whoever read it."""
     if reading.empty:

@@ -13,11 +13,11 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_retouch.language.endpointer import Endpointer
+from stream_retouch.language.endpointer import SAMPLE_HZ, Endpointer
 
 WIRE_HZ = 48_000
 """Sample rate of audio over WebRTC."""
-HEARD_HZ = 16_000
+HEARD_HZ = SAMPLE_HZ
 """Sample rate that recognisers take."""
 PEAK = 0.5
 """Loudest sample of a clip, of full scale."""

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.speech.floor import DITHER_RMS, HEARD_HZ, SNR_DB, Floor
+from engines.speech.floor import DITHER_RMS, SNR_DB, Floor
+from engines.speech.local import SAMPLE_HZ
 
-PAUSE = HEARD_HZ // 2
+PAUSE = SAMPLE_HZ // 2
 
 
 def clip(noise_rms: float = 0.0) -> NDArray[np.int16]:
     """(N,) a second of a loud tone between two pauses, with white noise."""
-    at = np.arange(HEARD_HZ) / HEARD_HZ
+    at = np.arange(SAMPLE_HZ) / SAMPLE_HZ
     tone = np.concatenate((np.zeros(PAUSE), 8000 * np.sin(2 * np.pi * 300 * at), np.zeros(PAUSE)))
     noise = np.random.default_rng(1).normal(0.0, noise_rms, len(tone))
     return np.rint(tone + noise).astype(np.int16)
@@ -40,8 +41,8 @@ def test_noise_that_is_there_counts() -> None:
 
 
 def test_silence_gets_little_and_loudness_does_not_wrap() -> None:
-    assert added(np.zeros(HEARD_HZ, np.int16)).std() == pytest.approx(DITHER_RMS, rel=0.05)
-    loudest = np.full(HEARD_HZ, 32_767, np.int16)
+    assert added(np.zeros(SAMPLE_HZ, np.int16)).std() == pytest.approx(DITHER_RMS, rel=0.05)
+    loudest = np.full(SAMPLE_HZ, 32_767, np.int16)
     assert Floor().under(loudest).min() > 0
 
 
