@@ -18,7 +18,7 @@ from stream_retouch.language.reading import unknown
 
 if TYPE_CHECKING:
     from engines.language.network import PlannerNet
-    from engines.language.text import WordPieces
+    from engines.language.text import TurnPieces
 
 Answer = tuple[InstructionPlan, str]
 
@@ -32,7 +32,7 @@ SHIPPED = Path(__file__).parent / "weights"
 class EmbeddedPlanner:
     """Implements `stream_retouch.engine.Planner`. May be called from several threads; they take turns."""
 
-    def __init__(self, model: PlannerNet, pieces: WordPieces) -> None:
+    def __init__(self, model: PlannerNet, pieces: TurnPieces) -> None:
         self._model, self._pieces = model.eval(), pieces
         self._grammar = GrammarPlanner()
         self._turn = threading.Lock()

@@ -10,7 +10,7 @@ of one shape at once, which on a CPU takes a quarter less time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -28,7 +28,11 @@ _TINY = 1e-8
 
 
 def groups(
-    model: nn.Module, decay: float, without: Iterable[str] = (), undecayed: Iterable[str] = ()
+    model: nn.Module,
+    decay: float,
+    without: Iterable[str] = (),
+    undecayed: Iterable[str] = (),
+    paces: Mapping[str, float] | None = None,
 ) -> list[dict[str, Any]]:
     """Parameters of a model, in groups for `Muon`.
 
@@ -36,6 +40,7 @@ def groups(
         decay: weight decay of matrices and kernels; biases, norms and gains have none.
         without: beginnings of names that step by AdamW: heads, and what else has a scale of its own.
         undecayed: beginnings of names that are not to shrink.
+        paces: beginnings of names -> share of the learning rate, kept in the group's ``pace``.
     """
     hidden = {
         id(parameter)
@@ -44,16 +49,17 @@ def groups(
         and getattr(module, "groups", 1) == 1
         for parameter in module.parameters(recurse=False)
     }
-    found: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    found: dict[tuple[bool, float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         flat = parameter.flatten(1) if parameter.ndim > 1 else parameter[None]
         is_matrix = id(parameter) in hidden and min(flat.shape) >= _LEAST
         is_matrix &= not name.startswith(tuple(without))
         shrinks = parameter.ndim > 1 and not name.startswith(tuple(undecayed))
-        found.setdefault((is_matrix, decay if shrinks else 0.0), []).append(parameter)
+        pace = next((p for start, p in (paces or {}).items() if name.startswith(start)), 1.0)
+        found.setdefault((is_matrix, decay if shrinks else 0.0, pace), []).append(parameter)
     return [
-        {"params": parameters, "weight_decay": shrink, "muon": is_matrix}
-        for (is_matrix, shrink), parameters in found.items()
+        {"params": parameters, "weight_decay": shrink, "muon": is_matrix, "pace": pace}
+        for (is_matrix, shrink, pace), parameters in found.items()
     ]
 
 

@@ -23,3 +23,9 @@ class PlannerConfig:
     """Tokens of a turn; a longer one is cut."""
     most_steps: int = 56
     """Tokens of a program."""
+    sentence_layers: int = 0
+    """Layers of the sentence encoder beside E_txt; 0: there is none."""
+    sentence_vocabulary: int = 0
+    """Its word pieces."""
+    sentence_width: int = 384
+    """Its width."""

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import LlamaConfig, LlamaModel
 
 from engines.language.config import PlannerConfig
+from engines.language.sentence import MOST_PIECES, SentenceEncoder
 from engines.language.tokens import VOCABULARY
 
 
@@ -53,6 +54,7 @@ class PlannerNet(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = WordEncoder(config)
+        self.sentence = SentenceEncoder(config) if config.sentence_layers else None
         self.learner = nn.Sequential(
             nn.Linear(config.width, config.width), nn.GELU(), nn.Linear(config.width, config.width)
         )
@@ -70,7 +72,10 @@ class PlannerNet(nn.Module):
                 num_hidden_layers=config.llm_layers,
                 num_attention_heads=config.heads,
                 num_key_value_heads=config.heads,
-                max_position_embeddings=config.most_words + config.queries + config.most_steps,
+                max_position_embeddings=MOST_PIECES
+                + config.most_words
+                + config.queries
+                + config.most_steps,
                 attn_implementation="eager",  # type: ignore[call-arg]
             )
         )
@@ -79,20 +84,29 @@ class PlannerNet(nn.Module):
 
     def prefix(self, words_BT: torch.Tensor) -> torch.Tensor:
         """(B, T + Q, W): what the LLM is fed before it writes."""
-        states_BTW = self.learner(self.encoder(words_BT))
-        return torch.cat((states_BTW, self.prompts.expand(words_BT.shape[0], -1, -1)), 1)
+        front_BT, words_BT = split(words_BT, self.config.vocabulary)
+        fed = [
+            self.learner(self.encoder(words_BT)),
+            self.prompts.expand(words_BT.shape[0], -1, -1),
+        ]
+        if self.sentence is not None and front_BT.shape[1]:
+            fed.insert(0, self.sentence(front_BT))
+        return torch.cat(fed, 1)
 
     def forward(self, words_BT: torch.Tensor, program_BS: torch.Tensor) -> torch.Tensor:
         """Logits (B, S, V) of the token after each of the program's.
 
         Args:
-            words_BT: padding in front.
+            words_BT: of `text.TurnPieces`, padded by `text.padded`.
             program_BS: from START on, padding behind.
         """
         fed_BNW = torch.cat((self.prefix(words_BT), self.program(program_BS)), 1)
         mask = bottleneck(words_BT > 0, self.config.queries, program_BS.shape[1], fed_BNW.dtype)
         states_BNW = self.llm(
-            inputs_embeds=fed_BNW, attention_mask=mask, use_cache=False
+            inputs_embeds=fed_BNW,
+            attention_mask=mask,
+            position_ids=_places(words_BT, fed_BNW.shape[1]),
+            use_cache=False,
         ).last_hidden_state
         return self.response(states_BNW[:, -program_BS.shape[1] :])  # type: ignore[no-any-return]
 
@@ -101,9 +115,32 @@ class PlannerNet(nn.Module):
         fed_BNW = self.prefix(words_BT)
         mask = bottleneck(words_BT > 0, self.config.queries, 0, fed_BNW.dtype)
         states_BNW = self.llm(
-            inputs_embeds=fed_BNW, attention_mask=mask, use_cache=False
+            inputs_embeds=fed_BNW,
+            attention_mask=mask,
+            position_ids=_places(words_BT, fed_BNW.shape[1]),
+            use_cache=False,
         ).last_hidden_state
         return states_BNW[:, -self.config.queries :]  # type: ignore[no-any-return]
+
+
+def _places(words_BT: torch.Tensor, count: int) -> torch.Tensor:
+    """Positions (B, count) of words and what follows them, as if there were no padding."""
+    held_BT = words_BT > 0
+    behind = torch.ones(
+        held_BT.shape[0], count - held_BT.shape[1], dtype=torch.bool, device=held_BT.device
+    )
+    return (torch.cat((held_BT, behind), 1).cumsum(1) - 1).clamp(min=0)
+
+
+def split(words_BT: torch.Tensor, vocabulary: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pieces for the sentence encoder, numbered from 1 as it knows them, and those for E_txt.
+
+    The former stand in front and are numbered from `vocabulary` on (`text.TurnPieces`); each part has its padding, 0,
+    in front of it.
+    """
+    sentence_T = (words_BT >= vocabulary).any(0)
+    front = int(sentence_T.nonzero().max()) + 1 if bool(sentence_T.any()) else 0
+    return (words_BT[:, :front] - vocabulary).clamp(min=0), words_BT[:, front:]
 
 
 def bottleneck(held_BT: torch.Tensor, queries: int, steps: int, dtype: torch.dtype) -> torch.Tensor:

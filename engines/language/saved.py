@@ -1,4 +1,7 @@
-"""The planner's files: fp16 weights, their configuration, the tokenizer."""
+"""The planner's files: weights, their configuration, the tokenizers.
+
+Matrices are kept in 8 bits with a scale for every row, all else in fp16; in memory everything is fp32.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,74 @@ import dataclasses
 import json
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from engines.language.config import PlannerConfig
 from engines.language.network import PlannerNet
-from engines.language.text import WordPieces
+from engines.language.sentence import SentencePieces
+from engines.language.text import TurnPieces, WordPieces
 from engines.language.tokens import VOCABULARY
 from stream_retouch.errors import WeightsError
 
 WEIGHTS, CONFIG, TOKENIZER = "planner.safetensors", "planner.json", "planner-tokenizer.json"
+SENTENCE = "planner-sentence-tokenizer.json"
+_SCALE = ".scale"
+_LEAST = 64
+"""Matrices with fewer columns stay in fp16: a scale a row would be no saving."""
 
 
-def save(model: PlannerNet, pieces: WordPieces, folder: Path) -> None:
-    """Writes the three files."""
-    halves = {k: v.half().contiguous() for k, v in model.state_dict().items()}
-    save_file(halves, folder / WEIGHTS)
+def packed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Matrices (R, C) as int8 beside ``NAME.scale`` (R,) in fp16; everything else in fp16."""
+    found = {}
+    for name, value in state.items():
+        if value.ndim == 2 and value.shape[1] >= _LEAST:
+            # the scale as it will be read, so that rounding it costs nothing
+            scale = (value.abs().amax(1) / 127).half().clamp(min=6.2e-5)
+            rounded = (value / scale.float()[:, None]).round().clamp(-127, 127)
+            found[name], found[name + _SCALE] = rounded.to(torch.int8), scale
+        else:
+            found[name] = value.half().contiguous()
+    return found
+
+
+def unpacked(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """fp32 again."""
+    return {
+        name: value.float() * state[name + _SCALE].float()[:, None]
+        if value.dtype == torch.int8
+        else value.float()
+        for name, value in state.items()
+        if not name.endswith(_SCALE)
+    }
+
+
+def save(model: PlannerNet, pieces: TurnPieces, folder: Path) -> None:
+    """Writes the files."""
+    save_file(packed(model.state_dict()), folder / WEIGHTS)
     config = {**dataclasses.asdict(model.config), "tokens": len(VOCABULARY)}
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    pieces.save(folder / TOKENIZER)
+    save_pieces(pieces, folder)
 
 
-def load(folder: Path) -> tuple[PlannerNet, WordPieces]:
+def save_pieces(pieces: TurnPieces, folder: Path) -> None:
+    """Writes the tokenizers."""
+    pieces.words.save(folder / TOKENIZER)
+    if pieces.sentence is not None:
+        pieces.sentence.save(folder / SENTENCE)
+
+
+def load_pieces(folder: Path) -> TurnPieces:
+    """The tokenizers of a folder."""
+    sentence = folder / SENTENCE
+    return TurnPieces(
+        WordPieces.load(folder / TOKENIZER),
+        SentencePieces.load(sentence) if sentence.is_file() else None,
+    )
+
+
+def load(folder: Path) -> tuple[PlannerNet, TurnPieces]:
     """The network in fp32, ready to answer, and its word pieces.
 
     Raises:
@@ -39,9 +88,12 @@ def load(folder: Path) -> tuple[PlannerNet, WordPieces]:
         if count != len(VOCABULARY):
             raise ValueError(f"it writes {count} kinds of token, this version {len(VOCABULARY)}")
         model = PlannerNet(PlannerConfig(**values))
-        state = {k: v.float() for k, v in load_file(folder / WEIGHTS).items()}
-        model.load_state_dict(state)
-        pieces = WordPieces.load(folder / TOKENIZER)
+        model.load_state_dict(unpacked(load_file(folder / WEIGHTS)))
+        pieces = load_pieces(folder)
+        if (pieces.sentence is None) != (model.sentence is None):
+            raise ValueError(f"a sentence encoder and {SENTENCE} belong together")
+        if pieces.sentence is not None and pieces.count != model.config.vocabulary:
+            raise ValueError(f"{TOKENIZER} has {pieces.count} pieces, not {model.config.vocabulary}")
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as problem:
         raise WeightsError(str(folder), f"no planner that fits ({problem})") from problem
     except Exception as problem:  # tokenizers raises bare Exception

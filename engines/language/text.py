@@ -10,6 +10,8 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from engines.language.sentence import SentencePieces
+
 PAD, FIRST, LATER = "<pad>", "<first>", "<later>"
 """Padding, and what stands before a turn: whether something was asked before it."""
 Merge = tuple[str, str]
@@ -104,7 +106,34 @@ class WordPieces:
         return pieces
 
 
-def padded(rows: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Rows of one length, zeros in front."""
-    longest = max(len(r) for r in rows)
-    return [[0] * (longest - len(r)) + list(r) for r in rows]
+class TurnPieces:
+    """A turn as the network is fed it: pieces for the sentence encoder, if there is one, then those for E_txt.
+
+    The sentence encoder's numbers are counted on from the last of E_txt's, so that one row holds both.
+    """
+
+    def __init__(self, words: WordPieces, sentence: SentencePieces | None = None) -> None:
+        self.words, self.sentence = words, sentence
+
+    @property
+    def count(self) -> int:
+        """How many pieces E_txt knows."""
+        return self.words.count
+
+    def numbers(self, text: str, later: bool, most: int) -> list[int]:
+        """The pieces of a turn; at most so many of them for E_txt."""
+        own = self.words.numbers(text, later, most)
+        if self.sentence is None:
+            return own
+        return [self.words.count + n for n in self.sentence.numbers(normalised(text))] + own
+
+
+def padded(rows: Sequence[Sequence[int]], vocabulary: int | None = None) -> list[list[int]]:
+    """Rows of one length, zeros in front; where rows begin with numbers from `vocabulary` on, that part is padded by
+    itself."""
+    if vocabulary is None:
+        longest = max(len(r) for r in rows)
+        return [[0] * (longest - len(r)) + list(r) for r in rows]
+    front = padded([[n for n in r if n >= vocabulary] for r in rows])
+    own = padded([[n for n in r if n < vocabulary] for r in rows])
+    return [[*a, *b] for a, b in zip(front, own, strict=True)]

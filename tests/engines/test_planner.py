@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engines.language.network import PlannerNet
-from engines.language.text import WordPieces
+from engines.language.text import TurnPieces, WordPieces
 from engines.planner import EmbeddedPlanner
 from stream_retouch.language.grammar import LONGEST_TEXT
 from stream_retouch.language.plan import Dialogue
@@ -16,7 +16,8 @@ from tests.engines.language.test_planner_net import TINY
 @pytest.fixture(scope="module")
 def planner() -> EmbeddedPlanner:
     torch.manual_seed(8)
-    return EmbeddedPlanner(PlannerNet(TINY), WordPieces.learned(("remove my spots",) * 9, 300))
+    pieces = TurnPieces(WordPieces.learned(("remove my spots",) * 9, 300))
+    return EmbeddedPlanner(PlannerNet(TINY), pieces)
 
 
 def test_an_unsure_network_gives_way_to_the_word_tables(planner: EmbeddedPlanner) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from stream_retouch.language.program import Op, parsed
 from training.language.banks import LANGUAGES, Bank, bank, kinds, places_for, written_place
+from training.language.chatter import amid_chatter
 from training.language.frames import Pair, cancels, filled, gerund, lines
 from training.language.noise import heard, typed
 from training.language.several import several
@@ -43,8 +44,11 @@ def example(rng: np.random.Generator) -> Said:
     if make is not _heard:
         noisy = heard(text, rng) if rng.random() < 0.12 else typed(text, rng)
         text = noisy if noisy.strip() else text
-    if rng.random() < 0.08 and make in (_composed, _framed, _several, _whole):
-        text = _with_chatter(text, rng)
+    if make in (_composed, _framed, _several, _whole, _joined):
+        if rng.random() < 0.08:
+            text = _with_chatter(text, rng)
+        if rng.random() < 0.14:
+            text = amid_chatter(text, rng)
     ops = parsed(program)
     if later is None:
         later = bool(rng.random() < 0.4)
@@ -52,7 +56,7 @@ def example(rng: np.random.Generator) -> Said:
 
 
 def _framed(rng: np.random.Generator) -> Pair:
-    return filled(_any(lines("frames", "en", "en_scope"), rng), _bank("en"), rng)
+    return filled(_any(lines("frames", "en", "en_scope", "en_multi"), rng), _bank("en"), rng)
 
 
 def _framed_follow_up(rng: np.random.Generator) -> Pair:
@@ -223,28 +227,33 @@ _WHOLE = (
     "en",
     "en_indirect",
     "en_indirect2",
+    "en_indirect3",
+    "en_indirect4",
     "en_scope",
     "en_scope2",
+    "en_scope3",
+    "en_multi",
     "en_rough",
     "en_long",
     "en_long2",
+    "en_long3",
 )
-_FOLLOW_UPS = ("en_follow_up", "en_follow_up2", "en_follow_up3")
+_FOLLOW_UPS = ("en_follow_up", "en_follow_up2", "en_follow_up3", "en_follow_up4")
 """Files of whole sentences."""
 _PLAIN = (_whole, _framed, _composed, _clause)
 _MIX: tuple[tuple[Callable[[np.random.Generator], Pair], bool | None, float], ...] = (
-    (_framed, None, 0.22),
-    (_composed, None, 0.11),
-    (_several, None, 0.16),
-    (_framed_follow_up, True, 0.07),
-    (_whole, None, 0.17),
-    (_follow_up, True, 0.09),
-    (_rejected, None, 0.09),
-    (_heard, None, 0.10),
-    (_listed, None, 0.04),
-    (_clause, None, 0.03),
-    (_joined, None, 0.05),
-    (foreign, None, 0.2),
+    (_framed, None, 0.15),
+    (_composed, None, 0.08),
+    (_several, None, 0.14),
+    (_framed_follow_up, True, 0.06),
+    (_whole, None, 0.28),
+    (_follow_up, True, 0.10),
+    (_rejected, None, 0.05),
+    (_heard, None, 0.08),
+    (_listed, None, 0.02),
+    (_clause, None, 0.01),
+    (_joined, None, 0.06),
+    (foreign, None, 0.17),
 )
 """What is drawn, whether a look is on before it (None: it may be), and how often."""
 _PARTS = [(make, later) for make, later, _ in _MIX]

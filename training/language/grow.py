@@ -19,7 +19,7 @@ import torch
 from engines.language.config import PlannerConfig
 from engines.language.network import PlannerNet
 from engines.language.saved import load, save
-from engines.language.text import WordPieces
+from engines.language.text import TurnPieces, WordPieces
 from stream_retouch.errors import StreamRetouchError
 from training.language.corpus import foreign
 
@@ -85,12 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.manual_seed(told.seed)
     try:
         model, pieces = load(told.planner)
-        larger, more = with_pieces(
-            model, pieces, [foreign(rng)[0] for _ in range(told.sentences)], told.pieces
-        )
+        texts = [foreign(rng)[0] for _ in range(told.sentences)]
+        larger, more = with_pieces(model, pieces.words, texts, told.pieces)
         larger = with_room(larger, told.queries, told.words)
         told.out.mkdir(parents=True, exist_ok=True)
-        save(larger, more, told.out)
+        save(larger, TurnPieces(more, pieces.sentence), told.out)
     except StreamRetouchError as problem:
         print(problem)
         return 2

@@ -8,7 +8,7 @@ from typing import Any
 
 from engines.language.decoding import decoded
 from engines.language.network import PlannerNet
-from engines.language.text import WordPieces
+from engines.language.text import TurnPieces
 from stream_retouch.language.dialogue import advance
 from stream_retouch.language.grammar import answered
 from stream_retouch.language.plan import Dialogue, plan_to_json
@@ -24,7 +24,7 @@ def development() -> tuple[dict[str, Any], ...]:
     return tuple(json.loads(line) for line in lines if line.strip())
 
 
-def accuracy(model: PlannerNet, pieces: WordPieces, every: int = 1) -> dict[str, float]:
+def accuracy(model: PlannerNet, pieces: TurnPieces, every: int = 1) -> dict[str, float]:
     """Share of right plans: ``all``, ``typed``, ``spoken`` and the lowest kind with at least ten items.
 
     Args:

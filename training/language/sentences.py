@@ -10,7 +10,8 @@ import torch
 from torch.utils.data import IterableDataset
 
 from engines.language.config import PlannerConfig
-from engines.language.text import WordPieces, padded
+from engines.language.saved import load_pieces, save_pieces
+from engines.language.text import TurnPieces, WordPieces, padded
 from engines.language.tokens import INDEX, PAD, tokens
 from training.language.corpus import example
 
@@ -18,7 +19,7 @@ _DROPOUT = 0.08
 """Share of merges that the tokenizer leaves out; which ones no seed decides."""
 _MISTOLD = 0.1
 """How often the network is told wrongly whether something was asked before."""
-_SORTED = 8
+_SORTED = 24
 """Batches that are drawn together, so that sentences of like length stand together."""
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -27,11 +28,11 @@ Row = tuple[list[int], list[int], int]
 """Word pieces, program, letters."""
 
 
-def learn_pieces(path: Path, config: PlannerConfig, seed: int, sentences: int = 60_000) -> None:
+def learn_pieces(folder: Path, config: PlannerConfig, seed: int, sentences: int = 60_000) -> None:
     """Learns the tokenizer from so many sentences of the corpus and writes it."""
     rng = np.random.default_rng((seed, 77))
     texts = (example(rng).text for _ in range(sentences))
-    WordPieces.learned(texts, config.vocabulary).save(path)
+    save_pieces(TurnPieces(WordPieces.learned(texts, config.vocabulary)), folder)
 
 
 class Sentences(IterableDataset[Batch]):
@@ -40,23 +41,31 @@ class Sentences(IterableDataset[Batch]):
     def __init__(
         self, pieces: Path, config: PlannerConfig, batch: int, seed: tuple[int, ...]
     ) -> None:
-        """`pieces` is the tokenizer's file; every worker of every process draws with a seed of its own."""
+        """`pieces` is the tokenizers' folder; every worker of every process draws with a seed of its own.
+
+        The first and the last number of the seed are the same for all processes.
+        """
         self.pieces, self.config, self.batch, self.seed = pieces, config, batch, seed
 
     def __iter__(self) -> Iterator[Batch]:
         worker = torch.utils.data.get_worker_info()
         rng = np.random.default_rng((*self.seed, worker.id if worker else 0))
-        pieces = WordPieces.load(self.pieces)
-        pieces.dropout(_DROPOUT)
+        # long sentences come at the same time to all processes, which wait for each other at every step
+        order = np.random.default_rng((self.seed[0], self.seed[-1], worker.id if worker else 0))
+        pieces = load_pieces(self.pieces)
+        pieces.words.dropout(_DROPOUT)
         while True:
             rows = [self._row(pieces, rng) for _ in range(self.batch * _SORTED)]
             rows.sort(key=lambda row: row[2])
             chunks = [rows[i : i + self.batch] for i in range(0, len(rows), self.batch)]
-            for i in rng.permutation(len(chunks)):
+            for i in order.permutation(len(chunks)):
                 words, programs, _ = zip(*chunks[i], strict=True)
-                yield torch.tensor(padded(words)), torch.tensor(_padded_behind(programs))
+                yield (
+                    torch.tensor(padded(words, pieces.count)),
+                    torch.tensor(_padded_behind(programs)),
+                )
 
-    def _row(self, pieces: WordPieces, rng: np.random.Generator) -> Row:
+    def _row(self, pieces: TurnPieces, rng: np.random.Generator) -> Row:
         while True:
             said = example(rng)
             written = tokens(tuple(dict.fromkeys(said.ops)))

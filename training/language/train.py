@@ -8,6 +8,7 @@ minutes it plays the development set, turn by turn, through the dialogue that se
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +23,7 @@ from torch.utils.data import DataLoader
 
 from engines.language.config import PlannerConfig
 from engines.language.network import PlannerNet
-from engines.language.saved import WEIGHTS, load, save
-from engines.language.text import WordPieces
+from engines.language.saved import TOKENIZER, WEIGHTS, load, load_pieces, save, save_pieces
 from engines.language.tokens import INDEX, PAD
 from stream_retouch.errors import SettingsError, StreamRetouchError
 from training import team
@@ -37,8 +37,16 @@ from training.stopping import Stopping
 
 _AVERAGED = 0.998
 _MOST_GRADIENT = 1.0
+_AS_IT_CAME = (
+    "sentence.bert.embeddings.",
+    "sentence.bert.encoder.layer.0.",
+    "sentence.bert.encoder.layer.1.",
+)
+"""What of it is not trained at all: a third of the time of a step for what hardly changes."""
 _LOG_S, _SAVE_S = 60.0, 300.0
-_STATE, _PIECES = "last.pt", "pieces.json"
+_STATE = "last.pt"
+_GENTLY = {"sentence.bert.": 0.05}
+"""Share of the learning rate for what comes trained from elsewhere and is to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +97,9 @@ def run(job: Job) -> None:
         raise SettingsError(f"{job.out} holds no training; leave --resume out")
     job.out.mkdir(parents=True, exist_ok=True)
     if job.init is not None:
-        load(job.init)[1].save(job.out / _PIECES)
-    if not (job.out / _PIECES).is_file():
-        learn_pieces(job.out / _PIECES, PlannerConfig(), job.seed)
+        save_pieces(load(job.init)[1], job.out)
+    if not (job.out / TOKENIZER).is_file():
+        learn_pieces(job.out, PlannerConfig(), job.seed)
     if job.processes > 1:
         team.start(job.processes, member, (job,))
     else:
@@ -117,16 +125,16 @@ class Trainer:
     def __init__(self, rank: int, job: Job) -> None:
         torch.manual_seed(job.seed)
         self.rank, self.job, self.done, self.best = rank, job, 0, -1.0
-        self.model = load(job.init)[0] if job.init else PlannerNet(PlannerConfig())
-        self.model.requires_grad_(True)
+        self.model = self._network()
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(not name.startswith(_AS_IT_CAME))
         self.average = Average(self.model, _AVERAGED)
-        self.optimizer = Muon(groups(self.model, 0.03, without=("response",)), job.lr)
+        parameters = groups(self.model, 0.03, without=("response", *_GENTLY), paces=_GENTLY)
+        self.optimizer = Muon(parameters, job.lr)
         spent = self._restored() if job.resume else 0.0
         self.pace = Pace(Stage("planner", job.minutes, job.steps), spent)
         self.log, self._saved_s = Log(job.out, self.done), time.monotonic()
-        sentences = Sentences(
-            job.out / _PIECES, self.model.config, job.batch, (job.seed, rank, self.done)
-        )
+        sentences = Sentences(job.out, self.model.config, job.batch, (job.seed, rank, self.done))
         self.batches = iter(DataLoader(sentences, batch_size=None, num_workers=job.workers))
 
     @property
@@ -137,7 +145,8 @@ class Trainer:
     def step(self) -> None:
         """One step."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.job.lr * learning_rate(self.pace.share(self.done))
+            share = self.pace.share(self.done)
+            group["lr"] = self.job.lr * learning_rate(share) * group["pace"]
         self.model.train()
         # for turns this short the plain way back is half as long as flash attention's on a CPU
         plain = sdpa_kernel(SDPBackend.MATH)
@@ -164,7 +173,7 @@ class Trainer:
         """Writes what is needed to go on; plays the development set, and keeps the average if nothing was better."""
         averaged = PlannerNet(self.model.config)
         averaged.load_state_dict(self.average.state)
-        pieces = WordPieces.load(self.job.out / _PIECES)
+        pieces = load_pieces(self.job.out)
         figures = accuracy(averaged.eval(), pieces, every)
         self.log.validated(self.done, self.job.batch * self.job.processes, figures)
         if every != self.job.every and (self.job.out / WEIGHTS).is_file():
@@ -174,6 +183,7 @@ class Trainer:
             self.best = figures["all"]
             save(averaged, pieces, self.job.out)
         state = {
+            "config": dataclasses.asdict(self.model.config),
             "model": self.model.state_dict(),
             "average": self.average.state,
             "optimizer": self.optimizer.state_dict(),
@@ -186,8 +196,17 @@ class Trainer:
         beside.replace(self.job.out / _STATE)
         self._saved_s = time.monotonic()
 
-    def _restored(self) -> float:
+    def _network(self) -> PlannerNet:
+        if self.job.resume:
+            return PlannerNet(PlannerConfig(**self._state()["config"]))
+        return load(self.job.init)[0] if self.job.init else PlannerNet(PlannerConfig())
+
+    def _state(self) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(self.job.out / _STATE, weights_only=True)
+        return state
+
+    def _restored(self) -> float:
+        state = self._state()
         self.model.load_state_dict(state["model"])
         self.average.state = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])

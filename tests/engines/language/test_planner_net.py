@@ -11,7 +11,7 @@ from engines.language import saved
 from engines.language.config import PlannerConfig
 from engines.language.decoding import decoded
 from engines.language.network import PlannerNet, bottleneck
-from engines.language.text import WordPieces, normalised, padded
+from engines.language.text import TurnPieces, WordPieces, normalised, padded
 from engines.language.tokens import END, INDEX, START, allowed, program
 from stream_retouch.errors import WeightsError
 
@@ -26,9 +26,9 @@ def net() -> PlannerNet:
 
 
 @pytest.fixture(scope="module")
-def pieces() -> WordPieces:
+def pieces() -> TurnPieces:
     texts = ("remove the spots on my chin", "keep my freckles", "a bit stronger please") * 20
-    return WordPieces.learned(texts, 300)
+    return TurnPieces(WordPieces.learned(texts, 300))
 
 
 def test_the_mask_is_causal_and_a_bottleneck() -> None:
@@ -86,7 +86,7 @@ def test_texts_are_read_alike_however_they_are_written() -> None:
     assert normalised("crow\u2019s \uff46eet") == "crow's feet"
 
 
-def test_no_word_is_unknown_and_long_turns_keep_both_ends(pieces: WordPieces) -> None:
+def test_no_word_is_unknown_and_long_turns_keep_both_ends(pieces: TurnPieces) -> None:
     first, later = (pieces.numbers("a bit stronger", flag, 24) for flag in (False, True))
     assert first[0] != later[0] and first[1:] == later[1:]
     assert all(n < 300 for n in pieces.numbers("\u53bb\u6389\u6591\u70b9 \U0001f642", False, 24))
@@ -95,7 +95,7 @@ def test_no_word_is_unknown_and_long_turns_keep_both_ends(pieces: WordPieces) ->
     assert padded([[1], [1, 2, 3]]) == [[0, 0, 1], [1, 2, 3]]
 
 
-def test_files_bring_the_network_back(net: PlannerNet, pieces: WordPieces, tmp_path: Path) -> None:
+def test_files_bring_the_network_back(net: PlannerNet, pieces: TurnPieces, tmp_path: Path) -> None:
     saved.save(net, pieces, tmp_path)
     again, read = saved.load(tmp_path)
     words = read.numbers("keep my freckles", False, 24)
@@ -106,7 +106,7 @@ def test_files_bring_the_network_back(net: PlannerNet, pieces: WordPieces, tmp_p
 
 @pytest.mark.parametrize("broken", [saved.WEIGHTS, saved.CONFIG, saved.TOKENIZER])
 def test_a_broken_file_is_named(
-    net: PlannerNet, pieces: WordPieces, tmp_path: Path, broken: str
+    net: PlannerNet, pieces: TurnPieces, tmp_path: Path, broken: str
 ) -> None:
     saved.save(net, pieces, tmp_path)
     (tmp_path / broken).write_bytes(b"{}")
@@ -115,7 +115,7 @@ def test_a_broken_file_is_named(
 
 
 def test_a_planner_of_another_vocabulary_is_refused(
-    net: PlannerNet, pieces: WordPieces, tmp_path: Path
+    net: PlannerNet, pieces: TurnPieces, tmp_path: Path
 ) -> None:
     saved.save(net, pieces, tmp_path)
     path = tmp_path / saved.CONFIG

@@ -159,10 +159,10 @@ def test_batches_are_padded_words_and_programs(tmp_path: Path) -> None:
     from engines.language.config import PlannerConfig
 
     config = PlannerConfig(vocabulary=400)
-    learn_pieces(tmp_path / "pieces.json", config, 1, sentences=300)
-    batches = iter(Sentences(tmp_path / "pieces.json", config, 8, (1, 2)))
+    learn_pieces(tmp_path, config, 1, sentences=300)
+    batches = iter(Sentences(tmp_path, config, 8, (1, 2)))
     words, programs = next(batches)
     assert words.shape[0] == programs.shape[0] == 8 and words.shape[1] <= config.most_words
     assert bool((words[:, -1] > 0).all()) and bool((programs[:, 0] == 1).all())
-    again = next(iter(Sentences(tmp_path / "pieces.json", config, 8, (1, 2))))
+    again = next(iter(Sentences(tmp_path, config, 8, (1, 2))))
     assert bool((again[1] == programs).all())

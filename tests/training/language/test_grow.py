@@ -10,7 +10,7 @@ import torch
 from engines.language.config import PlannerConfig
 from engines.language.network import PlannerNet
 from engines.language.saved import load, save
-from engines.language.text import WordPieces
+from engines.language.text import TurnPieces, WordPieces
 from training.language.grow import main, with_pieces, with_room
 
 ENGLISH = ("remove the spots on my chin", "keep my freckles") * 9
@@ -66,8 +66,9 @@ def test_the_command_writes_a_planner(
     told = ["--out", str(tmp_path / "grown"), "--pieces", "400", "--sentences", "60"]
     assert main([*told, "--planner", str(tmp_path)]) == 2
     assert "no planner that fits" in capsys.readouterr().out
-    save(*planner, tmp_path)
+    model, words = planner
+    save(model, TurnPieces(words), tmp_path)
     assert main([*told, "--planner", str(tmp_path), "--queries", "6"]) == 0
     model, pieces = load(tmp_path / "grown")
-    assert planner[1].count < pieces.count == model.config.vocabulary <= 400
+    assert words.count < pieces.count == model.config.vocabulary <= 400
     assert model.config.queries == 6

@@ -37,7 +37,7 @@ def test_a_few_programs_are_learned_by_heart() -> None:
 
 
 def test_training_runs_saves_and_goes_on(tmp_path: Path) -> None:
-    learn_pieces(tmp_path / "pieces.json", PlannerConfig(), 1, sentences=400)
+    learn_pieces(tmp_path, PlannerConfig(), 1, sentences=400)
     job = Job(tmp_path, minutes=5, steps=2, batch=8, workers=0, every=120)
     run(job)
     model, _ = saved.load(tmp_path)
@@ -59,7 +59,7 @@ def test_nothing_to_go_on_from_is_told(tmp_path: Path, capsys: pytest.CaptureFix
 def test_it_starts_from_another_planner_and_keeps_its_tokenizer(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
-    learn_pieces(first / "pieces.json", PlannerConfig(), 1, sentences=400)
+    learn_pieces(first, PlannerConfig(), 1, sentences=400)
     run(Job(first, steps=1, batch=8, workers=0, every=120))
     run(Job(second, steps=0, batch=8, workers=0, every=120, init=first))
     (one, pieces), (other, same) = saved.load(first), saved.load(second)
