@@ -145,6 +145,8 @@ class _Turn:
             return InstructionPlan()
         if "undo" in said and self.dialogue.past and self.reading.asks[0].verb != "keep":
             return self.dialogue.past[-1]
+        if "redo" in said and self.dialogue.undone:
+            return self.dialogue.undone[-1]
         return replace(self.dialogue.look, action="apply")
 
     def answer(self) -> Answer:
@@ -192,6 +194,10 @@ class _Turn:
             return
         self.look = replace(self.dialogue.past[-1], action="apply")
         kinds = () if ask.kinds == (lexicon.SAME,) else ask.kinds
+        if not kinds and not ask.places and ask.amount is not None:
+            for old in edits:  # "half, I said"
+                self._add(replace(old, amount=ask.amount))
+            return
         for old in edits[:1] if kinds else edits:
             for kind, regions in self._instead(old, kinds, ask.places):
                 amount = old.amount if ask.amount is None else ask.amount
@@ -219,6 +225,10 @@ class _Turn:
     # Asks that add to the look.
 
     def _take(self, ask: Ask) -> None:
+        told = bool(ask.change) or ask.amount is not None
+        if told and ask.kinds == (lexicon.SAME,) and not (ask.places or ask.keep or ask.also):
+            self._rework(ask)
+            return
         found = self._pairings(ask)
         if ask.kinds and ask.kinds != (lexicon.SAME,):
             self.asked = ask.kinds
@@ -231,6 +241,19 @@ class _Turn:
             self._only(ask)
         for kind, regions in found:
             self._edit(ask, kind, regions)
+
+    def _rework(self, ask: Ask) -> None:
+        """ "Stronger", "half of it", beside other wishes: of what was named just before, in this turn or the last."""
+        near = [e for e in self.edits or self.focus if e in self.look.edits]
+        near = near or list(self.look.edits[-1:])
+        amounts = [
+            changed(e.amount, ask.change, ask.scale) if ask.amount is None else ask.amount
+            for e in near
+        ]
+        self.weaker = self.weaker or ask.change == "down"
+        self.look = replaced(self.look, near, amounts)
+        new = [replace(e, amount=a) for e, a in zip(near, amounts, strict=True)]
+        self.edits = [e for e in self.edits if e not in near] + new
 
     def _keep(self, kind: str, regions: tuple[str, ...]) -> None:
         keep = Keep(kind, regions)
@@ -274,7 +297,7 @@ class _Turn:
         if acts and not ask.change and not any(p.side == "other" for p in ask.places):
             return ()
         near = self.focus
-        if ask.change and ask.places:
+        if ask.places and (ask.change or ask.amount is not None) and not ask.also:
             there = [e for e in self.look.edits if self._is_at(e, ask.places)]
             near = tuple(e for e in there if e in self.focus) or tuple(there) or self.focus
         return tuple(dict.fromkeys(e.category for e in near))

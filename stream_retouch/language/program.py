@@ -142,9 +142,13 @@ def _share(text: str) -> float:
 
 def reading(ops: Sequence[Op]) -> Reading:
     """What `language.grammar` makes a plan of."""
-    asks = [_ask(op) for op in ops if op.act in ACTS and not _of_all(op, ops)]
+    acts = [op for op in ops if op.act in ACTS]
+    # "a bit stronger" alone is about the whole of what is on; beside other wishes it is one of them
+    whole = acts[0] if len(acts) == 1 and _of_all(acts[0]) else None
+    asks = [_ask(op) for op in acts if op is not whole]
     commands = tuple(op.act for op in ops if op.act in COMMANDS)
-    whole = next((op for op in ops if _of_all(op, ops)), None)
+    if whole is not None and {"undo", "redo"} & set(commands):
+        asks, whole = [_ask(whole)], None
     left_out = tuple(dict.fromkeys(BEYOND[op.beyond] for op in ops if op.act == OUT))
     change, scale, amount = "", "", None
     if whole is not None:
@@ -163,14 +167,9 @@ def reading(ops: Sequence[Op]) -> Reading:
     )
 
 
-def _of_all(op: Op, ops: Sequence[Op]) -> bool:
-    """Whether it is about the whole of what is on: "a bit stronger"."""
-    last = op.kind == LAST and op.places in ((LAST,), (FACE,))
-    return op.act in ("more", "less", "set") and last and op is next(iter(_acts(ops)), None)
-
-
-def _acts(ops: Sequence[Op]) -> list[Op]:
-    return [op for op in ops if op.act in ACTS]
+def _of_all(op: Op) -> bool:
+    """Whether it is about all that came last: "a bit stronger"."""
+    return op.act in ("more", "less", "set") and op.kind == LAST and op.places in ((LAST,), (FACE,))
 
 
 def _ask(op: Op) -> Ask:
@@ -178,6 +177,8 @@ def _ask(op: Op) -> Ask:
     # without a kind, or in a correction, the places of before are meant anyway
     nowhere = (FACE, LAST) if op.kind == LAST or op.act == "fix" else (FACE,)
     places = tuple(_place(p) for p in op.places if p not in nowhere)
+    if op.act == "fix" and op.kind == LAST and op.places == (FACE,):
+        places = (Place(FACE),)  # "everywhere, I meant"
     keep = op.act in ("keep", "drop")
     verb = {"keep": "keep", "drop": "keep", "fix": ""}.get(
         op.act, "soften" if op.soft else "remove"
@@ -185,7 +186,9 @@ def _ask(op: Op) -> Ask:
     if op.kind == LAST and op.act in ("edit", "only"):
         # "the chin too", "the other one as well": the kinds are those of before
         kinds, verb = (lexicon.SAME,), ""
-    if keep and op.kind == LAST and not places:
+    if op.kind == LAST and op.act == "set":
+        kinds, verb = (lexicon.SAME,), ""
+    if op.kind == LAST and not places and (keep or op.act in ("more", "less")):
         kinds = (lexicon.SAME,)
     return Ask(
         kinds,

@@ -115,6 +115,27 @@ def test_more_and_less_change_what_is_on() -> None:
     assert edits(played("edit spot face", "set last last =0.45"))[("spot", ("face",))] == 0.45
 
 
+def test_a_correction_may_be_of_the_amount_alone_or_of_the_place_to_everywhere() -> None:
+    assert edits(played("edit spot chin", "fix last last =0.5")) == {("spot", ("chin",)): 0.5}
+    assert set(edits(played("edit spot chin", "fix last face"))) == {("spot", ("face",))}
+
+
+def test_an_amount_for_a_place_is_for_what_is_on_there() -> None:
+    plan = played("edit spot nose", "edit mole chin", "set last nose =0.3")
+    assert edits(plan)[("spot", ("nose",))] == 0.3 and ("mole", ("chin",)) in edits(plan)
+
+
+def test_stronger_or_weaker_beside_other_wishes_is_of_what_was_on() -> None:
+    plan = edits(played("edit spot face", "less last last; edit mole chin"))
+    assert plan[("spot", ("face",))] < 0.8 and plan[("mole", ("chin",))] == 0.8
+    plan = edits(played("edit spot face", "set last last =0.4; edit mole chin"))
+    assert plan == {("spot", ("face",)): 0.4, ("mole", ("chin",)): 0.8}
+    plan = edits(played("edit spot face", "edit mole chin", "undo; more last last"))
+    assert set(plan) == {("spot", ("face",))} and plan[("spot", ("face",))] > 0.8
+    plan = edits(played("edit spot face", "undo", "redo; less last last big"))
+    assert set(plan) == {("spot", ("face",))} and plan[("spot", ("face",))] < 0.5
+
+
 def test_only_leaves_nothing_else_on() -> None:
     plan = played("edit spot face", "edit mole face", "only redness nose")
     assert set(edits(plan)) == {("redness", ("nose",))}
