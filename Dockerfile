@@ -1,6 +1,7 @@
 # The service on CPUs. See docs/operations.md; it needs a token:
 #   docker build -t stream-retouch .
-#   docker run --rm --network host -e STREAM_RETOUCH_TOKEN=A-LONG-SECRET-OF-YOURS stream-retouch
+#   docker run --rm -p 8080:8080 -p 50000-50199:50000-50199/udp \
+#     -e STREAM_RETOUCH_TOKEN=A-LONG-SECRET-OF-YOURS -e STREAM_RETOUCH_ADVERTISE=ADDRESS-OF-THIS-HOST stream-retouch
 FROM python:3.12-slim
 
 # A further wheel index for torch; with the CPU one (see README.md) the image is gigabytes smaller:
@@ -24,11 +25,11 @@ USER retouch
 WORKDIR /home/retouch
 # The engine is built for the CPU at the first start and kept here.
 VOLUME /home/retouch/.cache
-EXPOSE 8080
+EXPOSE 8080 50000-50199/udp
 
 # The address is open to the network, so the service refuses to start without STREAM_RETOUCH_TOKEN.
 # The environment rather than flags: a flag after the image's name comes first.
-ENV STREAM_RETOUCH_HOST=0.0.0.0 STREAM_RETOUCH_PORT=8080
+ENV STREAM_RETOUCH_HOST=0.0.0.0 STREAM_RETOUCH_PORT=8080 STREAM_RETOUCH_UDP_PORTS=50000-50199
 ENTRYPOINT ["stream-retouch", "serve"]
 
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "-c", \

@@ -175,7 +175,7 @@ def delays(name: str, recording: Recording, log: PacketLog) -> report.Row:
 
 def frame_counts(probe: _Probe, is_on: bool) -> dict[str, Any]:
     """What the service counted in the measured time; no shares when the filter is off."""
-    kinds = ("fresh", "reused", "late", "passed", "failed")
+    kinds = ("fresh", "reused", "late", "passed", "bypassed", "failed")
     counts = {kind: round(probe.grown(_FRAMES % kind)) for kind in kinds}
     seen = sum(counts.values()) if is_on else 0
     stages = {}

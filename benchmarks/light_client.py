@@ -18,6 +18,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 import av
+import cv2
 import httpx
 import numpy as np
 from aiortc import (
@@ -32,7 +33,7 @@ from aiortc.rtp import RtpPacket
 
 from benchmarks.barcode import read
 from benchmarks.clip import Clip
-from benchmarks.packet_log import PacketLog, frames_of
+from benchmarks.packet_log import PacketLog, frames_of, main_source
 from stream_retouch.rtc.candidates import LOOPBACK, connections_of, gather_on
 from stream_retouch.rtc.private import replace, replace_private
 
@@ -156,7 +157,7 @@ class _Shelf:
         return False, None
 
 
-class _FixedRate:
+class FixedRate:
     """In place of the receiver's estimator: the same rate for every server, once a second."""
 
     def __init__(self) -> None:
@@ -172,9 +173,13 @@ class _FixedRate:
 
 
 class LightClient:
-    """One connection to a server that answers offers."""
+    """One connection to a server that answers offers.
 
-    def __init__(self, clip: Clip) -> None:
+    `direction` is that of the video; one that is not sendrecv has no control channel, as with WHIP
+    and WHEP.
+    """
+
+    def __init__(self, clip: Clip, direction: str = "sendrecv") -> None:
         self._clip = clip
         self._playback = Playback(clip)
         self._shelf = _Shelf()
@@ -182,15 +187,17 @@ class LightClient:
         self._messages: list[dict[str, Any]] = []
         self._news = asyncio.Event()
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        video = self._pc.addTransceiver(self._playback, direction="sendrecv")
+        camera = "video" if direction == "recvonly" else self._playback
+        video = self._pc.addTransceiver(camera, direction=direction)
         wanted = {"h264": "H264", "vp8": "VP8"}[clip.codec]
         offered = RTCRtpSender.getCapabilities("video").codecs
         video.setCodecPreferences([c for c in offered if c.name in (wanted, "rtx")])
-        self._channel = self._pc.createDataChannel("control")
-        self._channel.on("message", self._heard)
+        if direction == "sendrecv":
+            self._channel = self._pc.createDataChannel("control")
+            self._channel.on("message", self._heard)
         gather_on(connections_of(self._pc), [LOOPBACK])
         replace_private(video.receiver, "jitter_buffer", self._shelf)
-        replace_private(video.receiver, "remote_bitrate_estimator", _FixedRate())
+        replace_private(video.receiver, "remote_bitrate_estimator", FixedRate())
         replace(video.sender, "_send_keyframe", self._playback.jump_to_key_frame)
         self._log.attach(video.receiver.transport)
 
@@ -219,13 +226,8 @@ class LightClient:
             enable: switches the filter on or off first.
             probe: called at the beginning and at the end of the measured time.
         """
-        self._playback.begin()
-        if say is not None:
-            # A face must be in view before the words are prepared, as for a person at the camera.
-            await asyncio.sleep(1.0)
-            await self._ask({"type": "instruct", "id": "benchmark", "text": say}, "applied")
-        if enable is not None:
-            await self._ask({"type": "enable", "id": "benchmark", "value": enable}, "ack")
+        self.begin()
+        await self.dress(say, enable)
         await asyncio.sleep(warm_up_s)
         if probe is not None:
             await probe()
@@ -234,9 +236,31 @@ class LightClient:
         end = time.perf_counter()
         if probe is not None:
             await probe()
+        return await self.finish(begin, end)
+
+    def begin(self) -> None:
+        """Plays the clip from now on."""
+        self._playback.begin()
+
+    async def dress(self, say: str | None, enable: bool | None = None) -> None:
+        """Gives an instruction, switches the filter, and waits until that shows."""
+        if say is not None:
+            # A face must be in view before the words are prepared, as for a person at the camera.
+            await asyncio.sleep(1.0)
+            await self._ask({"type": "instruct", "id": "benchmark", "text": say}, "applied")
+        if enable is not None:
+            await self._ask({"type": "enable", "id": "benchmark", "value": enable}, "ack")
+
+    async def finish(self, begin: float, end: float) -> Recording:
+        """Plays nothing more, waits for what is on its way, and gives what was seen."""
         self._playback.finish()
         await self._drain(end)
         return self._recording(begin, end)
+
+    @property
+    def sources(self) -> tuple[int | None, int | None]:
+        """SSRC of the video that was sent, and of that which came."""
+        return main_source(self._log.went), main_source(self._log.came)
 
     async def close(self) -> None:
         """Ends the connection."""
@@ -299,7 +323,12 @@ class LightClient:
             with contextlib.suppress(av.FFmpegError):
                 for frame in decoder.decode(packet):
                     self._seen(order[frame.pts or 0], frame)
-                    yield order[frame.pts or 0], read(_luma(frame))
+                    yield order[frame.pts or 0], read(self._as_sent(_luma(frame)))
+
+    def _as_sent(self, luma: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, Any]:
+        """`luma` in the clip's size: an overloaded server sends smaller pictures."""
+        size = (self._clip.width, self._clip.height)
+        return luma if luma.shape[::-1] == size else cv2.resize(luma, size)
 
     def _seen(self, timestamp: int, frame: av.VideoFrame) -> None:
         """Called with every decoded frame, after the run: for clients that look at pictures."""
@@ -322,10 +351,10 @@ def _luma(frame: av.VideoFrame) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return rows[: plane.height, : plane.width]
 
 
-async def offer_over_http(url: str, offer: str) -> tuple[str, str]:
+async def offer_over_http(url: str, offer: str, path: str = "/session") -> tuple[str, str]:
     """The answer to an offer, and the path of the session."""
     async with httpx.AsyncClient(timeout=CONNECT_S) as http:
         headers = {"Content-Type": "application/sdp"}
-        answer = await http.post(url + "/session", content=offer, headers=headers)
+        answer = await http.post(url + path, content=offer, headers=headers)
         answer.raise_for_status()
         return answer.text, answer.headers["Location"]

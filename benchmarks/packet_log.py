@@ -68,6 +68,13 @@ class PacketLog:
 
         RTCDtlsTransport.__init__ = opened  # type: ignore[method-assign,assignment]
 
+    def of(self, came: int | None, went: int | None) -> PacketLog:
+        """The packets of one connection, by the SSRC of what came and of what went."""
+        return PacketLog(
+            [packet for packet in self.came if packet.ssrc == came],
+            [packet for packet in self.went if packet.ssrc == went],
+        )
+
     def save(self, path: Path) -> None:
         """Writes the log for `load`."""
         path.write_text(json.dumps({"came": self.came, "went": self.went}))
@@ -87,8 +94,7 @@ def frames_of(packets: Iterable[Packet]) -> list[FramePassage]:
     believed to be whole.
     """
     packets = list(packets)
-    counts = Counter(packet.ssrc for packet in packets)
-    main = max(counts, key=lambda ssrc: counts[ssrc], default=None)
+    main = main_source(packets)
     frames: dict[int, dict[int, Packet]] = {}
     for packet in packets:
         if packet.ssrc == main:
@@ -107,6 +113,12 @@ def frames_of(packets: Iterable[Packet]) -> list[FramePassage]:
             size = sum(p.size for p in parts.values())
             whole.append(FramePassage(timestamp, min(times), max(times), size))
     return sorted(whole, key=lambda frame: frame.last_at)
+
+
+def main_source(packets: Iterable[Packet]) -> int | None:
+    """SSRC of the source with the most packets; None without any."""
+    counts = Counter(packet.ssrc for packet in packets)
+    return max(counts, key=lambda ssrc: counts[ssrc], default=None)
 
 
 def _wrap(log: PacketLog, transport: RTCDtlsTransport, handle: Any, send: Any) -> None:

@@ -44,7 +44,7 @@ _SERVE_OPTIONS: dict[str, tuple[str, str]] = {
         "TEXT",
         "secret that clients must send, at least 16 characters; prefer STREAM_RETOUCH_TOKEN",
     ),
-    "max_sessions": ("N", "video sessions at one time (default 4)"),
+    "max_sessions": ("N", "video sessions at one time (default as many as the machine carries)"),
     "frame_budget_ms": ("MS", "how long a frame waits for its retouching (default 20)"),
     "min_bitrate_bps": (
         "N",
@@ -52,6 +52,11 @@ _SERVE_OPTIONS: dict[str, tuple[str, str]] = {
     ),
     "start_bitrate_bps": ("N", "bit rate of the first seconds (default 2500000)"),
     "max_bitrate_bps": ("N", "greatest bit rate of the returned video (default 3000000)"),
+    "video_encoder": ("NAME", "who makes H.264: auto, x264 or nvenc (default auto)"),
+    "relay_audio": (
+        "on|off",
+        "send a session's sound back to it, as late as its video (default off)",
+    ),
     "google_min_bitrate_bps": (
         "N",
         "bit rate below which Chromium is told never to go (default none)",
@@ -59,6 +64,28 @@ _SERVE_OPTIONS: dict[str, tuple[str, str]] = {
     "ice_servers": (
         "URLS",
         "STUN and TURN servers, comma-separated, as stun:host:3478 (default none)",
+    ),
+    "turn_secret": (
+        "TEXT",
+        "secret shared with the TURN servers; prefer STREAM_RETOUCH_TURN_SECRET",
+    ),
+    "udp_ports": ("FIRST-LAST", "UDP ports of the video, as 50000-50199 (default any)"),
+    "advertise": (
+        "ADDRESS",
+        "IP address at which clients reach the video (default the one that is bound)",
+    ),
+    "requests_per_s": (
+        "N",
+        "requests a second that one address may make, ten times as many at once; 0: any (default 5)",
+    ),
+    "trusted_proxies": (
+        "ADDRESSES",
+        "proxies whose X-Forwarded-For tells who asks, comma-separated (default none)",
+    ),
+    "max_viewers": ("N", "viewers of published streams at one time (default 50)"),
+    "allow_origins": (
+        "ORIGINS",
+        "web pages that may publish and watch, as https://example.org, comma-separated (default none)",
     ),
     "max_text_chars": ("N", "longest instruction, characters (default 2000)"),
     "max_message_bytes": ("N", "longest control message, bytes (default 65536)"),

@@ -42,7 +42,7 @@ CODECS: tuple[tuple[str, bool, str], ...] = (
     (
         "h264_nvenc",
         False,
-        "needs an NVIDIA GPU with an encoder (not A100, H100, H200) and its driver",
+        "libx264 is used; NVENC needs an NVIDIA GPU with an encoder (not A100, H100, H200) and its driver",
     ),
 )
 """Encoder, whether the filter needs it, remedy."""
@@ -173,6 +173,10 @@ def codecs() -> list[Check]:
         problem = probes.encoder_problem(name)
         state: State = "ok" if problem is None else "missing" if is_needed else "absent"
         checks.append(Check("codecs", name, state, problem or "encodes", remedy))
+    states = {check.name: check.state for check in checks}
+    chosen = next((name for name in ("h264_nvenc", "libx264") if states[name] == "ok"), None)
+    found = f"{chosen} (--video-encoder auto)" if chosen else "none"
+    checks.append(Check("codecs", "H.264 of sessions", "ok" if chosen else "absent", found))
     return checks
 
 

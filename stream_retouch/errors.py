@@ -9,7 +9,9 @@ StreamRetouchError
 │   └── ParityError          it does not compute what the eager model computes
 ├── SpeechError              a recogniser is missing, or cannot be used
 ├── SdpError                 an offer is not usable
+│   └── UnsupportedOffer     it is well-formed, but asks for what is not done here
 ├── SessionNotFound          no such session, or it has ended
+├── StreamConflict           a stream's name is taken, or nobody publishes it
 └── ServiceUnavailable       the service cannot be started or reached
 """
 
@@ -84,15 +86,31 @@ class SdpError(StreamRetouchError):
     """An offer is not usable."""
 
 
+class UnsupportedOffer(SdpError):
+    """A well-formed offer that asks for what is not done here; nothing of it is accepted."""
+
+
 class SessionNotFound(StreamRetouchError):
     """No such session, or it has ended."""
 
-    def __init__(self, session_id: str) -> None:
-        self.session_id = session_id
+    def __init__(self, session_id: str, reason: str | None = None) -> None:
+        """`reason`: why it has ended, where that is known, with the remedy."""
+        self.session_id, self.reason = session_id, reason
 
     def __str__(self) -> str:
+        if self.reason is not None:
+            return f"this session has ended: {self.reason}"
         return "no such session; it has ended or never was: start a new one with POST /session"
 
 
+class StreamConflict(StreamRetouchError):
+    """A stream's name is taken, or nobody publishes under it; later it may be otherwise."""
+
+
 class ServiceUnavailable(StreamRetouchError):
-    """The service cannot be started or reached."""
+    """The service cannot be started or reached, or takes nobody more."""
+
+    def __init__(self, sentence: str, reason: str = "other") -> None:
+        """`reason` is one of metrics.REFUSALS."""
+        super().__init__(sentence)
+        self.reason = reason

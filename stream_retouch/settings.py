@@ -17,11 +17,13 @@ from stream_retouch.errors import SettingsError
 
 PREFIX = "STREAM_RETOUCH_"
 """Beginning of the name of every environment variable that is read."""
+VIDEO_ENCODERS = ("auto", "x264", "nvenc")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SPEECH = ("off", "auto", "pocketsphinx", "faster-whisper", "whisper", "sherpa-onnx")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")  # RFC 6750 §2.1: what may follow "Bearer"
-_SECRETS = ("token", "key")
+_SECRETS = ("token", "key", "secret")
 """How the names of secret settings end."""
+_ORIGIN = re.compile(r"https?://[a-z0-9._\[\]:-]+")
 _ICE_SERVER = re.compile(r"(stun|stuns|turn|turns):\S+")
 
 
@@ -55,18 +57,38 @@ class Settings:
     """Bit rate of the first seconds, bits per second."""
     max_bitrate_bps: int = 3_000_000
     """Greatest bit rate of the returned video, bits per second."""
+    video_encoder: str = "auto"
+    """Who makes H.264: auto (NVENC where it has encoded a picture, else libx264), x264 or nvenc."""
+    relay_audio: bool = False
+    """Whether a session's sound is sent back to it, as late as its video: on or off. A page that plays it echoes."""
     google_min_bitrate_bps: int | None = None
     """Bit rate below which Chromium is told never to go, bits per second; None: not told."""
     ice_servers: tuple[str, ...] = ()
     """STUN and TURN servers (``stun:host:port``); none unless set: nothing leaves the machine."""
-    max_sessions: int = 4
-    """Sessions at one time, 1..1000; further ones get 503."""
+    turn_secret: str | None = None
+    """Secret shared with the TURN servers among `ice_servers` (coturn: ``static-auth-secret``); None: they want no
+    credentials."""
+    udp_ports: tuple[int, int] | None = None
+    """First and last UDP port of the video, ``50000-50199``; None: any."""
+    advertise: str | None = None
+    """IP address at which clients reach the video, where it is not the one that is bound (1:1 NAT, Docker)."""
+    max_sessions: int | None = None
+    """Sessions at one time, 1..1000; further ones get 503; None: as many as the machine carries."""
+    max_viewers: int = 50
+    """Viewers at one time, over all streams, 0..10000; further ones get 503."""
+    allow_origins: tuple[str, ...] = ()
+    """Origins of web pages (``https://example.org``) that may publish and watch over WHIP and WHEP; none unless set."""
     max_text_chars: int = 2_000
     """Longest instruction, characters, 1..100000."""
     max_message_bytes: int = 65_536
     """Longest control message, bytes of UTF-8, 1024..1048576."""
     max_sdp_bytes: int = 65_536
     """Longest SDP offer, bytes, 1024..1048576."""
+    requests_per_s: float = 5.0
+    """Requests a second that one address may make in the long run, and ten times as many at once, 0..1000; 0: no
+    limit."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose X-Forwarded-For tells who asks; none: nobody is believed."""
     connect_timeout_s: float = 30.0
     """A session whose peer has not connected for so long is ended, seconds, 1..3600."""
     shutdown_timeout_s: float = 5.0
@@ -236,15 +258,61 @@ def _token(value: object) -> str:
     return value
 
 
+def _several(value: object) -> tuple[str, ...]:
+    """The parts of a list, or of a text with commas or spaces between them."""
+    if isinstance(value, str):
+        value = re.split(r"[,\s]+", value.strip(", \t\n"))
+    if not isinstance(value, tuple | list) or not all(isinstance(item, str) for item in value):
+        raise ValueError
+    return tuple(item for item in value if item)
+
+
 def _ice_servers(value: object) -> tuple[str, ...]:
+    servers = _several(value)
+    if not all(_ICE_SERVER.fullmatch(item) for item in servers):
+        raise ValueError
+    return servers
+
+
+def _networks(value: object) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_network(item, strict=False)) for item in _several(value))
+
+
+def _address(value: object) -> str:
+    address = ipaddress.ip_address(value) if isinstance(value, str) else None
+    if address is None or address.is_unspecified:
+        raise ValueError
+    return str(address)
+
+
+def _ports(value: object) -> tuple[int, int]:
+    if isinstance(value, str):
+        value = tuple(value.split("-"))
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise ValueError
+    first, last = (int(port) for port in value)
+    if not 1024 <= first <= last <= 65_535:
+        raise ValueError
+    return first, last
+
+
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value.lower() not in ("on", "off"):
+        raise ValueError
+    return value.lower() == "on"
+
+
+def _origins(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = re.split(r"[,\s]+", value.strip(", \t\n"))
     if not isinstance(value, tuple | list):
         raise ValueError
-    servers = tuple(item for item in value if item)
-    if not all(isinstance(item, str) and _ICE_SERVER.fullmatch(item) for item in servers):
+    origins = tuple(item.lower() if isinstance(item, str) else "" for item in value if item)
+    if not all(_ORIGIN.fullmatch(item) for item in origins):
         raise ValueError
-    return servers
+    return origins
 
 
 def _word_of(words: tuple[str, ...]) -> _Kind:
@@ -274,12 +342,21 @@ _KINDS: dict[str, _Kind] = {
     "min_bitrate_bps": _BITRATE,
     "start_bitrate_bps": _BITRATE,
     "max_bitrate_bps": _BITRATE,
+    "video_encoder": _word_of(VIDEO_ENCODERS),
+    "relay_audio": _Kind("on or off", _switch),
     "google_min_bitrate_bps": _whole(30_000, 100_000_000, optional=True),
     "ice_servers": _Kind("addresses like stun:host:3478, separated by commas", _ice_servers),
-    "max_sessions": _whole(1, 1_000),
+    "turn_secret": _optional(_text("a secret without spaces", r"[!-~]{1,4096}")),
+    "udp_ports": _Kind("two ports from 1024 to 65535, like 50000-50199", _ports, optional=True),
+    "advertise": _Kind("an IP address, for example 203.0.113.7", _address, optional=True),
+    "max_sessions": _whole(1, 1_000, optional=True),
+    "max_viewers": _whole(0, 10_000),
+    "allow_origins": _Kind("origins like https://example.org, separated by commas", _origins),
     "max_text_chars": _whole(1, 100_000),
     "max_message_bytes": _whole(1_024, 1_048_576),
     "max_sdp_bytes": _whole(1_024, 1_048_576),
+    "requests_per_s": _real(0, 1_000),
+    "trusted_proxies": _Kind("addresses or networks like 10.0.0.0/8, separated by commas", _networks),
     "connect_timeout_s": _real(1, 3_600),
     "shutdown_timeout_s": _real(0.1, 60),
     "planner": _text("embedded, grammar, a URL like http://host:port/v1 or a folder", _PLANNER),

@@ -163,6 +163,7 @@ class TestHelp:
             default = getattr(Settings(), field.name)
             if default is not None and default != ():
                 shown = f"{default:g}" if isinstance(default, float) else str(default)
+                shown = {"True": "on", "False": "off"}.get(shown, shown)
                 assert f"default {shown})" in texts[field.name], field.name
 
 
@@ -364,6 +365,21 @@ class TestFile:
 
 
 class TestServe:
+    def test_an_encoder_that_cannot_be_had_is_told_at_once(self) -> None:
+        lines = (
+            "from stream_retouch.rtc import nvenc\n"
+            "nvenc._tried = lambda: 'cannot be used (no GPU)'\n"
+            "from stream_retouch.cli import main\n"
+            "raise SystemExit(main(['serve', '--port', '0', '--video-encoder', 'nvenc']))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 1
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("stream-retouch: --video-encoder nvenc: h264_nvenc cannot be used (")
+        assert last.endswith("choose auto or x264")
+
     @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
     def test_starts_answers_and_ends_with_sigterm(self) -> None:
         script = (

@@ -10,14 +10,24 @@ from pathlib import Path
 import pytest
 
 from stream_retouch.language.plan import BLEMISHES, CATEGORIES, FACE, REGIONS, plan_from_json
-from stream_retouch.metrics import FRAME_RESULTS, STAGES, Metrics
+from stream_retouch.metrics import (
+    FRAME_RESULTS,
+    LIMITED,
+    QUEUES,
+    REFUSALS,
+    STAGES,
+    Metrics,
+)
 from stream_retouch.service import control
+from stream_retouch.service.resume import Ticket
 from stream_retouch.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+METRICS = (ROOT / "docs" / "metrics.md").read_text()
+DASHBOARD = json.loads((ROOT / "docs" / "grafana.json").read_text())
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 
 
@@ -30,6 +40,8 @@ def messages(block: int) -> list[dict[str, object]]:
 
 
 def shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "`on`" if value else "`off`"
     return "none" if value in (None, ()) else f"`{value}`"
 
 
@@ -39,13 +51,61 @@ def test_the_settings_table_has_every_setting_with_its_default() -> None:
 
 
 def test_the_metrics_table_has_every_metric() -> None:
-    table = re.findall(r"^\| `(stream_retouch_\w+)", OPERATIONS, re.M)
-    families = [
-        metric.name + "_total" * (metric.type == "counter")
-        for metric in Metrics().registry.collect()
+    table = re.findall(r"^\| `(stream_retouch_\w+)", METRICS, re.M)
+    assert sorted(table) == sorted(families())
+    labels = (*FRAME_RESULTS, *STAGES, *QUEUES, *REFUSALS, *LIMITED)
+    assert [label for label in labels if f"`{label}`" not in METRICS] == []
+
+
+def families() -> list[str]:
+    """The metrics by the names that a scrape shows."""
+    collected = Metrics().registry.collect()
+    return [metric.name + "_total" * (metric.type == "counter") for metric in collected]
+
+
+def expressions() -> dict[str, list[str]]:
+    """The queries of each panel of the dashboard."""
+    return {
+        panel["title"]: [target["expr"] for target in panel["targets"]]
+        for panel in DASHBOARD["panels"]
+        if panel["type"] != "row"
+    }
+
+
+def test_the_dashboard_shows_every_metric_and_no_other() -> None:
+    named = set(re.findall(r"stream_retouch_\w+", " ".join(sum(expressions().values(), []))))
+    suffixed = {name.removesuffix("_bucket") for name in named}
+    assert suffixed == set(families())
+    histograms = {m.name for m in Metrics().registry.collect() if m.type == "histogram"}
+    assert {
+        name.removesuffix("_bucket") for name in named if name.endswith("_bucket")
+    } == histograms
+
+
+def test_the_dashboards_queries_name_labels_and_values_that_there_are() -> None:
+    labels = {
+        name: set(re.findall(r"\w+", given or ""))
+        for name, given in re.findall(r"^\| `(stream_retouch_\w+)(?:\{([\w,]+)\})?`", METRICS, re.M)
+    }
+    for title, queries in expressions().items():
+        for query in queries:
+            for by, name in re.findall(r"by \(([\w, ]+)\) \((?:rate|increase)\((\w+)", query):
+                asked = set(re.findall(r"\w+", by)) - {"le"}
+                assert asked <= labels[name.removesuffix("_bucket")], (title, query)
+            for values in re.findall(r'result=~?"([^"]+)"', query):
+                assert set(values.split("|")) <= set(FRAME_RESULTS), (title, query)
+
+
+def test_the_dashboards_panels_do_not_overlap_and_have_their_own_ids() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    squares = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
     ]
-    assert sorted(table) == sorted(families)
-    assert all(f"`{label}`" in OPERATIONS for label in (*FRAME_RESULTS, *STAGES))
+    assert len(set(squares)) == len(squares) and max(x for x, _ in squares) < 24
 
 
 def test_the_messages_of_the_client_are_understood() -> None:
@@ -64,6 +124,7 @@ def test_the_messages_of_the_service_have_the_keys_that_it_sends() -> None:
         control.rejected("7", ""),
         control.error("8", ""),
         control.heard("", final=False),
+        control.resume(Ticket("t")),
     )
     for answer in answers:
         assert list(told[answer["type"]]) == list(answer)

@@ -28,6 +28,19 @@ def test_a_working_encoder_has_encoded_a_picture() -> None:
     assert probes.encoder_problem("libvpx") is None
 
 
+def test_who_encodes_sessions_is_the_first_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    for broken, found, state in (
+        (set(), "h264_nvenc (--video-encoder auto)", "ok"),
+        ({"h264_nvenc"}, "libx264 (--video-encoder auto)", "ok"),
+        ({"h264_nvenc", "libx264"}, "none", "absent"),
+    ):
+        monkeypatch.setattr(
+            probes, "encoder_problem", lambda name, b=broken: "is broken" if name in b else None
+        )
+        chosen = doctor.codecs()[-1]
+        assert (chosen.name, chosen.found, chosen.state) == ("H.264 of sessions", found, state)
+
+
 def test_an_encoder_that_is_not_there_is_named() -> None:
     assert str(probes.encoder_problem("libnothing")).startswith("cannot be used (")
 

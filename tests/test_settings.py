@@ -35,6 +35,8 @@ def test_texts_become_values_of_the_right_type() -> None:
         "STREAM_RETOUCH_ICE_SERVERS": "stun:a.example:3478, turn:b.example",
         "STREAM_RETOUCH_LOG_LEVEL": "DEBUG",
         "STREAM_RETOUCH_HOST": "::1",
+        "STREAM_RETOUCH_RELAY_AUDIO": "ON",
+        "STREAM_RETOUCH_VIDEO_ENCODER": "x264",
     }
     settings = Settings.resolve({}, environ)
     assert settings.weights == Path("my/weights.safetensors")
@@ -42,6 +44,8 @@ def test_texts_become_values_of_the_right_type() -> None:
     assert settings.frame_budget_ms == 12.5
     assert settings.ice_servers == ("stun:a.example:3478", "turn:b.example")
     assert (settings.log_level, settings.host) == ("debug", "::1")
+    assert (settings.relay_audio, settings.video_encoder) == (True, "x264")
+    assert Settings.resolve({"relay_audio": "off"}, environ).relay_audio is False
 
 
 @pytest.mark.parametrize(
@@ -50,6 +54,12 @@ def test_texts_become_values_of_the_right_type() -> None:
         ({"port": "http"}, {}, "--port must be a whole number from 0 to 65535, not 'http'"),
         ({"port": 65536}, {}, "--port must be a whole number from 0 to 65535, not 65536"),
         ({"port": True}, {}, "--port must be a whole number from 0 to 65535, not True"),
+        ({"relay_audio": "yes"}, {}, "--relay-audio must be on or off, not 'yes'"),
+        (
+            {"video_encoder": "qsv"},
+            {},
+            "--video-encoder must be one of auto, x264, nvenc, not 'qsv'",
+        ),
         (
             {},
             {"STREAM_RETOUCH_FRAME_BUDGET_MS": "nan"},
@@ -164,3 +174,45 @@ def test_speech_is_one_of_the_known_recognisers() -> None:
     assert Settings(speech="Whisper").speech == "whisper"
     with pytest.raises(SettingsError, match="must be one of off, auto, pocketsphinx"):
         Settings(speech="parrot")
+
+
+def test_ports_addresses_and_proxies_are_read_from_texts() -> None:
+    environ = {
+        "STREAM_RETOUCH_UDP_PORTS": "50000-50199",
+        "STREAM_RETOUCH_ADVERTISE": "203.0.113.7",
+        "STREAM_RETOUCH_TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1 ::1",
+        "STREAM_RETOUCH_REQUESTS_PER_S": "0",
+    }
+    settings = Settings.resolve({}, environ)
+    assert settings.udp_ports == (50_000, 50_199)
+    assert settings.advertise == "203.0.113.7"
+    assert settings.trusted_proxies == ("10.0.0.0/8", "192.0.2.1/32", "::1/128")
+    assert settings.requests_per_s == 0
+    nothing = Settings()
+    assert (nothing.udp_ports, nothing.advertise, nothing.trusted_proxies) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        ({"udp_ports": "50000"}, "--udp-ports must be two ports from 1024 to 65535"),
+        ({"udp_ports": "50199-50000"}, "--udp-ports must be two ports from 1024 to 65535"),
+        ({"udp_ports": "80-90"}, "--udp-ports must be two ports from 1024 to 65535"),
+        ({"udp_ports": "1-2-3"}, "like 50000-50199, not '1-2-3'"),
+        ({"advertise": "host.example"}, "--advertise must be an IP address"),
+        ({"advertise": "0.0.0.0"}, "--advertise must be an IP address"),
+        ({"trusted_proxies": "*"}, "--trusted-proxies must be addresses or networks"),
+        ({"requests_per_s": "-1"}, "--requests-per-s must be a number from 0 to 1000"),
+        (
+            {"turn_secret": "a b"},
+            "--turn-secret must be a secret without spaces, not what was given",
+        ),
+    ],
+)
+def test_what_the_network_settings_cannot_take_is_told(
+    args: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(SettingsError) as told:
+        Settings.resolve(args, {})
+    assert sentence in str(told.value)
+    assert "a b" not in str(told.value)

@@ -67,8 +67,16 @@ class _Box:
         )
 
 
+def copy_of(frame: av.VideoFrame, picture: Picture) -> av.VideoFrame:
+    """A new frame that looks like `frame`, for `paste` to write into; `picture` as there."""
+    return frame_with(picture.y, picture.u, picture.v, frame, matrix=picture.matrix)
+
+
 def paste(
-    frame: av.VideoFrame, picture: Picture, edits: Sequence[tuple[Affine, Edit]]
+    frame: av.VideoFrame,
+    picture: Picture,
+    edits: Sequence[tuple[Affine, Edit]],
+    copy: av.VideoFrame | None = None,
 ) -> av.VideoFrame:
     """A new frame: `frame` with each edit applied where its face is.
 
@@ -76,8 +84,9 @@ def paste(
         frame: the decoded frame, only read; gives pts, time base and colour attributes.
         picture: its planes, from `picture_of`.
         edits: transform (crop to luma pixels) and edit of each face; later ones go on top.
+        copy: from `copy_of` the same; it is changed and given back. None: one is made here.
     """
-    new = frame_with(picture.y, picture.u, picture.v, frame, matrix=picture.matrix)
+    new = copy_of(frame, picture) if copy is None else copy
     y, u, v = planes_of(new)
     canvas = Picture(y, u, v, picture.full_range, picture.matrix, picture.siting)
     for transform, edit in edits:

@@ -32,7 +32,7 @@ from stream_retouch.media.faces import Face, FaceTracker
 from stream_retouch.media.fading import FADE_IN_S, FaceEdit
 from stream_retouch.media.frames import Picture, picture_of, take_crop, usual_crop
 from stream_retouch.media.grain import texture_of
-from stream_retouch.media.paste import paste
+from stream_retouch.media.paste import copy_of, paste
 
 MAX_FACES = 4
 """Faces in one picture that are retouched; further ones go out as they came."""
@@ -134,6 +134,7 @@ class FrameRetoucher:
         self._edits: dict[int, FaceEdit] = {}
         self._shown: frozenset[int] = frozenset()  # ids of the faces in the last finished frame
         self._listed_s: dict[int, float] = {}  # when each known face was last in view
+        self._copied: tuple[Job, av.VideoFrame] | None = None
         self._applied: int | None = None
         self._prepared_s: float | None = None
         self._finished_s: float | None = None
@@ -154,6 +155,12 @@ class FrameRetoucher:
         known = self._known(faces, pts_s)
         return _job(frame, picture, pts_s, look, faces, known, asked, self._crop_size)
 
+    def meanwhile(self, job: Job) -> None:
+        """What needs no answer, while the engine works: makes the frame that will be changed. May be
+        left out."""
+        if job.picture is not None:
+            self._copied = (job, copy_of(job.frame, job.picture))
+
     def finish(self, job: Job, answers: Sequence[tuple[Job, list[EditLayer]]]) -> Retouched:
         """The frame of `job`, retouched as well as the answers allow.
 
@@ -165,6 +172,8 @@ class FrameRetoucher:
         """
         before_s = self._before(job.pts_s)
         self._finished_s = job.pts_s
+        copied, self._copied = self._copied, None
+        copy = copied[1] if copied is not None and copied[0] is job else None
         if not job.look.enabled or job.picture is None:
             return Retouched(job.frame, True, 0, 0, self._report(job.look.version))
         self._meet(job, before_s)
@@ -181,7 +190,7 @@ class FrameRetoucher:
             self._edits[face.id].version == job.look.version for face in job.faces
         )
         return Retouched(
-            frame=paste(job.frame, job.picture, placed) if placed else job.frame,
+            frame=paste(job.frame, job.picture, placed, copy) if placed else job.frame,
             fresh=own or not job.subjects,
             reused=reused,
             faces=len(job.faces),

@@ -33,6 +33,12 @@ class AddedDelay:
         if arrived is not None:
             self._samples.append((now - arrived) * 1000)
 
+    def left_for_one(self, pts: int, now: float) -> None:
+        """The same, for one of several receivers: each counts."""
+        arrived = self._arrived.get(pts)
+        if arrived is not None:
+            self._samples.append((now - arrived) * 1000)
+
     @property
     def samples_ms(self) -> tuple[float, ...]:
         """The latest samples, oldest first, milliseconds."""

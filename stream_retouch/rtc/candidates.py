@@ -12,16 +12,31 @@ interface up Chromium has no address at all unless --allow-loopback-in-peer-conn
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import logging
+import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from aioice.ice import Connection, get_host_addresses
+from aioice.candidate import Candidate, candidate_foundation, candidate_priority
+from aioice.ice import (
+    Connection,
+    StunProtocol,
+    get_host_addresses,
+    server_reflexive_candidate,
+)
+from aioice.turn import UDP_SOCKET_BUFFER_SIZE
 from aiortc import RTCPeerConnection
 
 from stream_retouch.errors import SettingsError
+from stream_retouch.rtc.ports import UdpPorts
 from stream_retouch.rtc.private import replace
 
+logger = logging.getLogger(__name__)
+
+STUN_S = 5.0
+"""Longest wait for the answer of a STUN server."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -60,15 +75,92 @@ def connections_of(pc: RTCPeerConnection) -> list[Connection]:
     return [transport.transport.iceGatherer._connection for transport in dtls]
 
 
-def gather_on(connections: Iterable[Connection], addresses: list[str]) -> None:
-    """Makes `connections`, which have not gathered yet, use `addresses` and no others."""
+def gather_on(
+    connections: Iterable[Connection], addresses: list[str], ports: UdpPorts | None = None
+) -> None:
+    """Makes `connections`, which have not gathered yet, use `addresses` and no others, and no port
+    outside `ports`; any port without."""
     for connection in connections:
-        _gather_on(connection, addresses)
+        _gather_on(connection, addresses, ports)
 
 
-def _gather_on(connection: Connection, addresses: list[str]) -> None:
+def why_none(addresses: list[str], ports: UdpPorts | None) -> str:
+    """What to say when a connection has gathered no candidate at all."""
+    places = ", ".join(addresses)
+    if ports is None:
+        return (
+            f"no port for media can be opened on {places}; "
+            "start the service with --host set to an address of this machine"
+        )
+    return (
+        f"no UDP port from {ports} is free on {places}; try again later, or start the service with "
+        "a wider --udp-ports, and with --host set to an address of this machine"
+    )
+
+
+def _gather_on(connection: Connection, addresses: list[str], ports: UdpPorts | None) -> None:
     async def gather(component: int, addresses: list[str] = addresses, **options: Any) -> Any:
-        return await stock(component=component, addresses=own, **options)
+        if ports is None:
+            return await stock(component=component, addresses=own, **options)
+        bound = await _bind(connection, component, own, ports)
+        # aioice asks the STUN server through sockets that it has bound itself only; the TURN server
+        # has a socket of its own, so that is left to it.
+        reflexive, relayed = await asyncio.gather(
+            _reflexive(connection, bound), stock(component=component, addresses=[], **options)
+        )
+        return [*(protocol.local_candidate for protocol in bound), *reflexive, *relayed]
 
     own = list(addresses)
     stock = replace(connection, "get_component_candidates", gather)
+
+
+async def _bind(
+    connection: Connection, component: int, addresses: list[str], ports: UdpPorts
+) -> list[StunProtocol]:
+    """One socket on every address that has a free port; `connection` closes them."""
+    loop = asyncio.get_running_loop()
+    bound = []
+    for address in addresses:
+        try:
+            opened = ports.open(address)
+        except OSError as error:
+            logger.info("no media on %s: %s", address, error)
+            continue
+        if opened is None:
+            logger.warning("all UDP ports from %s on %s are in use", ports, address)
+            continue
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_SOCKET_BUFFER_SIZE)
+        _, protocol = await loop.create_datagram_endpoint(
+            lambda: StunProtocol(connection), sock=opened
+        )
+        connection._protocols.append(protocol)
+        host, port = opened.getsockname()[:2]
+        protocol.local_candidate = Candidate(
+            foundation=candidate_foundation("host", "udp", host),
+            component=component,
+            transport="udp",
+            priority=candidate_priority(component, "host"),
+            host=host,
+            port=port,
+            type="host",
+        )
+        bound.append(protocol)
+    return bound
+
+
+async def _reflexive(connection: Connection, bound: list[StunProtocol]) -> list[Candidate]:
+    """How the STUN server, if there is one, sees these sockets; IPv4 only, as in aioice."""
+    server = connection.stun_server
+    if server is None:
+        return []
+    questions = [
+        asyncio.create_task(server_reflexive_candidate(protocol, server))
+        for protocol in bound
+        if ":" not in protocol.local_candidate.host
+    ]
+    if not questions:
+        return []
+    done, late = await asyncio.wait(questions, timeout=STUN_S)
+    for question in late:
+        question.cancel()
+    return [question.result()[0] for question in done if question.exception() is None]

@@ -25,6 +25,15 @@ def ticks_of(frame: av.VideoFrame) -> int:
     return convert_timebase(frame.pts, frame.time_base, VIDEO_TIME_BASE)
 
 
+def copy_at(frame: av.VideoFrame, ticks: int) -> av.VideoFrame:
+    """A copy of `frame`, which others may hold, as yuv420p, stamped `ticks` on the 90 kHz clock."""
+    planes = EncodableFrames().of(frame).to_ndarray(format="yuv420p")
+    copy = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+    copy.pts, copy.time_base = ticks, VIDEO_TIME_BASE
+    copy.color_range, copy.colorspace = frame.color_range, frame.colorspace
+    return copy
+
+
 class EncodableFrames:
     """Keeps the converter between frames: a new one per frame costs milliseconds."""
 

@@ -15,6 +15,7 @@ interval over the announced one, up to the highest rate.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -37,6 +38,8 @@ LONGEST = 4
 """Frame intervals beyond this many announced ones are pauses: no reason for a burst after them."""
 INTERVAL_GAIN = 0.1
 """Share of a new frame interval in the mean of all."""
+TWO_SLICES = 640 * 480
+"""Pixels from which a second thread is worth being woken up."""
 RATE_STEP = 0.02
 """Change of the rate, as a share, that is worth telling x264."""
 
@@ -61,6 +64,15 @@ def level_for(width: int, height: int, frame_rate: int) -> str:
     return _LEVELS[-1][0]
 
 
+def threads_for(width: int, height: int, cores: int | None = os.cpu_count()) -> int:
+    """How many slices of a picture are encoded side by side: two, where a second core may be idle.
+
+    One that waits for this very picture is: while a user's only frame is encoded, nothing else of
+    the same user can run. Slices cost little (720p at 2.5 Mbps: 3 % of processor time, 0.0 dB).
+    """
+    return 2 if width * height >= TWO_SLICES and (cores or 1) >= 2 else 1
+
+
 class LiveH264Encoder(H264Encoder):
     """libx264, superfast, zero latency, constant bit rate, with its own session's limits.
 
@@ -71,7 +83,10 @@ class LiveH264Encoder(H264Encoder):
 
     def __init__(self, limits: RateLimits) -> None:
         super().__init__()
-        self._limits = limits
+        self.limits = limits
+        """Of the session."""
+        self.key_frame = False
+        """Whether the latest encoded frame was a key frame."""
         self._target_bps = limits.clamp(limits.start_bps)
         self._encodable = EncodableFrames()
         self._announced_ticks = RTP_CLOCK / limits.frame_rate
@@ -85,7 +100,7 @@ class LiveH264Encoder(H264Encoder):
 
     @target_bitrate.setter
     def target_bitrate(self, bitrate: int) -> None:
-        self._target_bps = self._limits.clamp(bitrate)
+        self._target_bps = self.limits.clamp(bitrate)
 
     def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """RTP payloads of `frame`, and its time stamp on the 90 kHz clock.
@@ -110,7 +125,9 @@ class LiveH264Encoder(H264Encoder):
             codec.bit_rate = rate
         # A decoded frame still carries the type it had in its source.
         frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
-        yield from self._split_bitstream(b"".join(bytes(packet) for packet in codec.encode(frame)))
+        packets = codec.encode(frame)
+        self.key_frame = any(packet.is_keyframe for packet in packets)
+        yield from self._split_bitstream(b"".join(bytes(packet) for packet in packets))
 
     def _measure_interval(self, timestamp: int) -> None:
         if self._last_timestamp is not None:
@@ -121,10 +138,10 @@ class LiveH264Encoder(H264Encoder):
     def _rate_for_x264(self) -> int:
         """The target in x264's time, in which every frame lasts as long as announced."""
         rate = self._target_bps * self._interval_ticks / self._announced_ticks
-        return min(round(rate), self._limits.max_bps)
+        return min(round(rate), self.limits.max_bps)
 
     def _opened(self, width: int, height: int) -> av.VideoCodecContext:
-        limits = self._limits
+        limits = self.limits
         codec = av.VideoCodecContext.create("libx264", "w")
         codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
         codec.bit_rate = limits.max_bps
@@ -132,7 +149,7 @@ class LiveH264Encoder(H264Encoder):
         codec.time_base = VIDEO_TIME_BASE
         codec.gop_size = GOP_FRAMES
         codec.profile = "Baseline"
-        codec.thread_count = 1
+        codec.thread_count = threads_for(width, height)
         codec.options = {
             "preset": "superfast",
             "tune": "zerolatency",

@@ -6,60 +6,31 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import av
-from aioice.ice import Connection
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
-from stream_retouch.errors import SdpError, ServiceUnavailable
 from stream_retouch.latest import Latest
+from stream_retouch.metrics import Stage, TransportCount
 from stream_retouch.rtc.added_delay import AddedDelay
 from stream_retouch.rtc.audio import IncomingAudio, Listener
-from stream_retouch.rtc.candidates import addresses_for, connections_of, gather_on
-from stream_retouch.rtc.control_channel import ControlChannel
+from stream_retouch.rtc.audio_relay import AudioRelay
+from stream_retouch.rtc.control_channel import ControlChannel, hold_to_window
 from stream_retouch.rtc.limits import RateLimits
-from stream_retouch.rtc.liveness import Liveness
-from stream_retouch.rtc.receiver import VideoReception
-from stream_retouch.rtc.sdp import check_offer, codec_preferences, with_rate_hints, without_mdns
+from stream_retouch.rtc.link import Link
+from stream_retouch.rtc.options import PeerOptions as PeerOptions
+from stream_retouch.rtc.private import private
+from stream_retouch.rtc.receiver import ReceptionCounts, VideoReception
+from stream_retouch.rtc.sdp import codec_preferences, with_rate_hints
 from stream_retouch.rtc.sender import VideoSending, encoder_for
+from stream_retouch.rtc.stage_times import StageTimes
 from stream_retouch.rtc.tracks import IncomingVideo, OutgoingVideo
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PeerOptions:
-    """How one session is connected and how much it may send."""
-
-    host: str = "127.0.0.1"
-    """Address the service is bound to; candidates follow it (candidates.py)."""
-    max_bitrate_bps: int = 3_000_000
-    """Highest rate of the outgoing video."""
-    min_bitrate_bps: int = 300_000
-    """Lowest rate of the outgoing video, whatever the receiver asks for."""
-    start_bitrate_bps: int = 2_500_000
-    """Rate both directions start with."""
-    uplink_max_bitrate_bps: int = 5_000_000
-    """Highest rate asked of the sender of the incoming video."""
-    google_min_bitrate_bps: int | None = None
-    """Pins the browser's rate from below when set; for networks known to carry it."""
-    ice_servers: tuple[str, ...] = ()
-    """STUN or TURN addresses, for example ``stun:stun.example.org:3478``."""
-    frame_rate: int = 30
-    """Frames per second the encoder is told to expect."""
-    audio: bool = False
-    """Whether sound is received, when it is offered."""
-    connect_timeout_s: float = 20.0
-    """A peer that has not connected this long after the answer is given up."""
-    silence_timeout_s: float = 10.0
-    """A connected peer from which nothing has come for this long is gone."""
-    close_timeout_s: float = 5.0
-    """Longest time `Peer.close` takes."""
-
-
-class Peer:
+class Peer(Link):
     """One session with one browser. Event loop only, except where a method says otherwise."""
 
     def __init__(self, options: PeerOptions) -> None:
@@ -68,28 +39,25 @@ class Peer:
         Raises:
             SettingsError: `options.host` is no address.
         """
-        self._options = options
-        self._addresses = addresses_for(options.host)
+        super().__init__(options)
+        self._times = StageTimes()
         self._incoming = IncomingVideo()
+        self._incoming.on_frame = self._times.decoded
         self._audio = IncomingAudio()
         self._audio_reader: asyncio.Task[None] | None = None
+        self._relay: AudioRelay | None = None
         self._control = ControlChannel()
         self.added_delay = AddedDelay()
         """Last packet of a frame in to last packet of the same frame out."""
-        self.on_closed: Callable[[], None] | None = None
-        """Called once when the session ends other than by `close`: the peer left, failed or died.
-        The session releases everything by itself then; `close` waits until it has."""
-        self.end_reason: str | None = None
-        """Why the session ended, a sentence with the remedy; None while it lives."""
-        self._pc: RTCPeerConnection | None = None
+        self.on_stalled: Callable[[bool], None] | None = None
+        """Called with True when no video has come for 3 s, with False when it goes on."""
+        self._video: RTCRtpTransceiver
+        self._sound: RTCRtpTransceiver | None = None
         self._outgoing: OutgoingVideo | None = None
         self._reception: VideoReception | None = None
         self._sending: VideoSending | None = None
-        self._liveness: Liveness | None = None
         self._executor: ThreadPoolExecutor | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._connect_timer: asyncio.TimerHandle | None = None
-        self._closing: asyncio.Task[None] | None = None
 
     # What comes and goes.
 
@@ -114,6 +82,15 @@ class Peer:
         self._audio.listener = listener
 
     @property
+    def on_open(self) -> Callable[[], None] | None:
+        """Called on the loop with every data channel that opens."""
+        return self._control.on_open
+
+    @on_open.setter
+    def on_open(self, handler: Callable[[], None] | None) -> None:
+        self._control.on_open = handler
+
+    @property
     def on_message(self) -> Callable[[str], None] | None:
         """Called on the loop with every text message of the data channel."""
         return self._control.on_message
@@ -129,14 +106,19 @@ class Peer:
     # How it goes. These may be read from any thread.
 
     @property
-    def connected(self) -> bool:
-        """Whether media and messages can flow now."""
-        return self._pc is not None and self._pc.connectionState == "connected"
-
-    @property
     def received(self) -> int:
         """Frames decoded."""
         return self._incoming.received
+
+    @property
+    def stalled(self) -> bool:
+        """Whether no video has come for 3 s, although the connection stands."""
+        return self._reception is not None and self._reception.watch.stalled
+
+    @property
+    def reception(self) -> ReceptionCounts:
+        """Losses and freezes of the incoming video so far."""
+        return self._reception.counts if self._reception is not None else ReceptionCounts()
 
     @property
     def dropped_in(self) -> int:
@@ -159,57 +141,64 @@ class Peer:
         """The latest samples of the added delay, oldest first, milliseconds."""
         return self.added_delay.samples_ms
 
+    @property
+    def waiting(self) -> int:
+        """Encoded frames that wait for the decoder."""
+        return self._reception.backlog if self._reception is not None else 0
+
+    def take_stage_seconds(self) -> dict[Stage, list[float]]:
+        """How long decoding and encoding took, of the frames since the last call. Event loop."""
+        return self._times.take()
+
+    def transport_counts(self) -> dict[TransportCount, float]:
+        """What the connection has counted so far."""
+        got = self.reception
+        counts: dict[TransportCount, float] = {
+            "freezes": got.freezes,
+            "frozen_s": got.frozen_s,
+            "stalls": got.stalls,
+            "given_up": got.given_up,
+            "lost_in": got.packets_lost,
+            "nack_out": got.nacks_sent,
+            "pli_out": got.plis_sent,
+        }
+        if (sending := self._sending) is not None:
+            counts["lost_out"] = sending.delivery.packets_lost
+            counts["nack_in"] = sending.delivery.nacks
+            counts["pli_in"] = sending.answers.asked
+            counts["rtx_out"] = sending.delivery.history.resent
+        return counts
+
     # Its life.
 
-    async def answer(self, offer_sdp: str) -> str:
-        """The answer to a browser's offer, all candidates included.
+    def _media_before_offer(self, pc: RTCPeerConnection) -> None:
+        self._video = self._add_video(pc)
+        pc.on("datachannel", self._control.add)
 
-        Raises:
-            SdpError: the offer is not usable, or this session has answered already.
-            ServiceUnavailable: no port for media can be opened on the host's addresses.
-        """
-        if self._pc is not None or self._closing is not None:
-            raise SdpError("this session has its offer already; start a new one with POST /session")
-        check_offer(offer_sdp)
-        servers = [RTCIceServer(urls=url) for url in self._options.ice_servers]
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        try:
-            return await self._negotiated(self._pc, without_mdns(offer_sdp))
-        except BaseException:
-            await self.close()
-            raise
-
-    async def _negotiated(self, pc: RTCPeerConnection, offer: str) -> str:
+    def _add_video(self, pc: RTCPeerConnection) -> RTCRtpTransceiver:
         self._outgoing = OutgoingVideo()
         video = pc.addTransceiver(self._outgoing, direction="sendrecv")
         video.setCodecPreferences(codec_preferences())
-        pc.on("datachannel", self._control.add)
-        pc.on("connectionstatechange", self._state_changed)
-        try:
-            await pc.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
-        except Exception as error:  # aiortc meets a bad description with any exception there is
-            raise SdpError(
-                f"the offer cannot be used: {error}; send it as createOffer gave it"
-            ) from error
-        sound = self._accept_audio(pc)
-        self._take_over(video)
-        connections = connections_of(pc)
-        gather_on(connections, self._addresses)
-        self._liveness = Liveness(connections, self._options.silence_timeout_s, self._went_silent)
-        await pc.setLocalDescription()
-        self._check_candidates(connections)
+        return video
+
+    def _media_negotiated(self, pc: RTCPeerConnection) -> None:
+        if pc.sctp is not None:
+            hold_to_window(pc.sctp)
+        self._sound = self._accept_audio(pc)
+        self._take_over(self._video)
+
+    def _media_answered(self, pc: RTCPeerConnection) -> None:
         self._reader = asyncio.create_task(
-            self._incoming.read(video.receiver.track), name="peer-frames"
+            self._incoming.read(self._video.receiver.track), name="peer-frames"
         )
-        if sound is not None:
+        if self._sound is not None:
             self._audio_reader = asyncio.create_task(
-                self._audio.read(sound.receiver.track), name="peer-sound"
+                self._audio.read(self._sound.receiver.track), name="peer-sound"
             )
-        self._connect_timer = asyncio.get_running_loop().call_later(
-            self._options.connect_timeout_s, self._never_connected
-        )
+
+    def _media_answer(self, answer: str) -> str:
         return with_rate_hints(
-            pc.localDescription.sdp,
+            answer,
             self._options.start_bitrate_bps,
             self._options.uplink_max_bitrate_bps,
             self._options.google_min_bitrate_bps,
@@ -218,15 +207,44 @@ class Peer:
     def _accept_audio(self, pc: RTCPeerConnection) -> RTCRtpTransceiver | None:
         """The first sound that the client sends, to be received; all other is refused."""
         accepted = None
+        wanted = self._options.audio or self._options.relay_audio
         for transceiver in pc.getTransceivers():
             if transceiver.kind == "audio":
                 sends = transceiver._offerDirection in ("recvonly", "sendrecv")  # seen from here
-                if self._options.audio and sends and accepted is None:
+                if wanted and sends and accepted is None:
                     accepted = transceiver
                 transceiver.direction = "recvonly" if transceiver is accepted else "inactive"
+        if accepted is not None and self._options.relay_audio:
+            self._send_back(accepted)
         return accepted
 
+    def _send_back(self, sound: RTCRtpTransceiver) -> None:
+        """Relays the client's sound to itself, where it takes sound and both ways are Opus."""
+        if sound._offerDirection == "sendrecv" and sound._codecs[0].name.lower() == "opus":
+            self._relay = AudioRelay(AudioRelay.delay_of(self.added_delay))
+            self._relay.take_from(sound.receiver)
+            sound.sender.replaceTrack(self._relay.track())
+            sound.direction = "sendrecv"
+
     def _take_over(self, video: RTCRtpTransceiver) -> None:
+        self._incoming.take_from(video.receiver.track)
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="peer-encoder")
+        self._take_over_sender(video)
+        self._reception = VideoReception(
+            video.receiver,
+            self._complete,
+            self._options.start_bitrate_bps,
+            self._options.uplink_max_bitrate_bps,
+            # Reports about what is sent tell the round trip before anything was lost.
+            lambda: private(video.sender, "rtt"),
+        )
+        self._reception.watch.changed = self._video_stalled
+
+    def _complete(self, pts: int, arrived_at: float) -> None:
+        self.added_delay.arrived(pts, arrived_at)
+        self._times.handed(pts)
+
+    def _take_over_sender(self, video: RTCRtpTransceiver) -> None:
         options = self._options
         limits = RateLimits(
             options.min_bitrate_bps,
@@ -234,57 +252,29 @@ class Peer:
             options.max_bitrate_bps,
             options.frame_rate,
         )
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="peer-encoder")
+        assert self._executor is not None
         self._sending = VideoSending(
             video.sender,
-            encoder_for(video._codecs[0], limits),
+            encoder_for(video._codecs[0], limits, options.video_encoder),
             self._executor,
             self.added_delay.left,
         )
-        self._reception = VideoReception(
-            video.receiver,
-            self.added_delay.arrived,
-            options.start_bitrate_bps,
-            options.uplink_max_bitrate_bps,
-        )
+        self._sending.on_encoded = self._times.encoded
 
-    def _check_candidates(self, connections: list[Connection]) -> None:
-        if not any(connection.local_candidates for connection in connections):
-            raise ServiceUnavailable(
-                f"no port for media can be opened on {', '.join(self._addresses)}; "
-                "start the service with --host set to an address of this machine"
-            )
+    def _media_connected(self) -> None:
+        if self._reception is not None:
+            self._reception.watch.start()
 
-    async def close(self) -> None:
-        """Ends the session; no task, thread or socket is left. Idempotent, bounded."""
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._release(), name="peer-close")
-        await asyncio.shield(self._closing)
+    def _media_ending(self) -> None:
+        if self._reception is not None:
+            self._reception.watch.stop()
+        if self._relay is not None:
+            self._relay.close()
 
-    async def _release(self) -> None:
-        if self._connect_timer is not None:
-            self._connect_timer.cancel()
-        if self._liveness is not None:
-            self._liveness.stop()
-        self.end_reason = self.end_reason or "the session was closed; start a new one"
-        released = False
-        try:
-            async with asyncio.timeout(self._options.close_timeout_s):
-                await self._release_media()
-                released = True
-        except TimeoutError:
-            logger.warning("a session took more than %s s to close", self._options.close_timeout_s)
-        finally:
-            self._incoming.frames.close()
-            if self._executor is not None:
-                # Its thread is idle now, or stuck and not waited for.
-                self._executor.shutdown(wait=released)
-
-    async def _release_media(self) -> None:
+    async def _media_release(self, pc: RTCPeerConnection | None) -> None:
         if self._outgoing is not None:
             self._outgoing.stop()
-        if self._pc is not None:
-            await self._pc.close()
+        await super()._media_release(pc)
         readers = [task for task in (self._reader, self._audio_reader) if task is not None]
         for reader in readers:
             reader.cancel()
@@ -294,38 +284,13 @@ class Peer:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._executor, self._reception.join_decoder)
 
-    # What ends it from outside.
+    def _media_released(self, completely: bool) -> None:
+        self._incoming.frames.close()
+        if self._executor is not None:
+            # Its thread is idle now, or stuck and not waited for.
+            self._executor.shutdown(wait=completely)
 
-    def _state_changed(self) -> None:
-        state = self._pc.connectionState if self._pc is not None else "closed"
-        logger.debug("connection is %s", state)
-        if state == "connected":
-            if self._connect_timer is not None:
-                self._connect_timer.cancel()
-            if self._liveness is not None:
-                self._liveness.start()
-        elif state == "failed":
-            self._ended(
-                "no connection for media: browser and service do not reach each other; start the "
-                "service with --host set to an address the browser can reach, or with an ICE server"
-            )
-        elif state == "closed":
-            self._ended("the other side has left; start a new session")
-
-    def _went_silent(self) -> None:
-        self._ended("nothing came from the other side for too long; start a new session")
-
-    def _never_connected(self) -> None:
-        self._ended(
-            "the other side never connected; bring up a network interface, or let the browser use "
-            "loopback (Chromium: --allow-loopback-in-peer-connection), and start again"
-        )
-
-    def _ended(self, reason: str) -> None:
-        if self._closing is not None or self.end_reason is not None:
-            return
-        self.end_reason = reason
-        logger.info("a session ended: %s", reason)
-        self._closing = asyncio.create_task(self._release(), name="peer-close")
-        if self.on_closed is not None:
-            self.on_closed()
+    def _video_stalled(self, stalled: bool) -> None:
+        logger.debug("video %s", "stands" if stalled else "goes on")
+        if self.on_stalled is not None:
+            self.on_stalled(stalled)

@@ -9,24 +9,60 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from aiortc import RTCRtpSender
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from aiortc.sdp import MediaDescription, SessionDescription
 
-from stream_retouch.errors import SdpError
+from stream_retouch.errors import SdpError, UnsupportedOffer
 
 MAX_OFFER_BYTES = 64 * 1024
 
-_SEND_ONE = "offer one video track with sendrecv, as a browser does"
 _RTPMAP = re.compile(r"a=rtpmap:(\d+) (?:VP8|H264)/90000", re.IGNORECASE)
 
 
-def check_offer(offer: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What kind of offer can be answered."""
+
+    advice: str
+    """What to offer instead."""
+    useless: frozenset[str]
+    """Directions of the video, as the client offers it, that cannot be answered."""
+    whole: bool
+    """Whether all of the offer must be usable, as WHIP and WHEP want it (RFC 9725 section 4.4)."""
+    channel: bool = True
+    """Whether a data channel has a use."""
+
+
+SESSION = Wanted(
+    "offer one video track with sendrecv, as a browser does",
+    frozenset({"recvonly", "inactive"}),
+    whole=False,
+)
+"""Video in and out, for ``/session``."""
+PUBLISH = Wanted(
+    "offer one video to send, and with it one sound at most",
+    frozenset({"recvonly", "inactive"}),
+    whole=True,
+)
+"""Video in, for WHIP."""
+WATCH = Wanted(
+    "offer to receive one video, and with it one sound at most",
+    frozenset({"sendonly", "inactive"}),
+    whole=True,
+    channel=False,
+)
+"""Video out, for WHEP."""
+
+
+def check_offer(offer: str, wanted: Wanted = SESSION) -> None:
     """Refuses what cannot become a session.
 
     Raises:
         SdpError: with a sentence for whoever sent the offer.
+        UnsupportedOffer: it can be read, but asks for what is not done here.
     """
     if len(offer.encode()) > MAX_OFFER_BYTES:
         raise SdpError("the offer is larger than 64 kB; send one session description only")
@@ -37,12 +73,27 @@ def check_offer(offer: str) -> None:
     description = _parsed(offer)
     videos = [media for media in description.media if media.kind == "video"]
     if not videos:
-        raise SdpError(f"the offer has no video; {_SEND_ONE}")
+        raise UnsupportedOffer(f"the offer has no video; {wanted.advice}")
     if len(videos) > 1:
-        raise SdpError(f"the offer has {len(videos)} videos; {_SEND_ONE}")
-    _check_video(videos[0])
+        raise UnsupportedOffer(f"the offer has {len(videos)} videos; {wanted.advice}")
+    if wanted.whole:
+        _check_rest(description, wanted)
+    _check_video(videos[0], wanted)
     if re.search(r"^a=simulcast:", offer, re.MULTILINE):
-        raise SdpError("the offer has several simulcast layers; send one layer")
+        raise UnsupportedOffer("the offer has several simulcast layers; send one layer")
+
+
+def _check_rest(description: SessionDescription, wanted: Wanted) -> None:
+    kinds = [media.kind for media in description.media]
+    if kinds.count("audio") > 1:
+        raise UnsupportedOffer(f"the offer has {kinds.count('audio')} sounds; {wanted.advice}")
+    if kinds.count("application") > wanted.channel:
+        raise UnsupportedOffer(
+            "the offer has a data channel too many; leave it out: words are for who publishes"
+        )
+    for kind in kinds:
+        if kind not in ("video", "audio", "application"):
+            raise UnsupportedOffer(f"the offer has media of an unknown kind; {wanted.advice}")
 
 
 def _parsed(offer: str) -> SessionDescription:
@@ -54,11 +105,11 @@ def _parsed(offer: str) -> SessionDescription:
         ) from error
 
 
-def _check_video(video: MediaDescription) -> None:
-    if video.direction in ("recvonly", "inactive"):
-        raise SdpError(f"the offer's video is {video.direction}; {_SEND_ONE}")
+def _check_video(video: MediaDescription, wanted: Wanted) -> None:
+    if video.direction in wanted.useless:
+        raise UnsupportedOffer(f"the offer's video is {video.direction}; {wanted.advice}")
     if not any(codec.name.upper() in ("H264", "VP8") for codec in video.rtp.codecs):
-        raise SdpError("the offer has neither H.264 nor VP8; offer one of them")
+        raise UnsupportedOffer("the offer has neither H.264 nor VP8; offer one of them")
     if video.ice is None or not video.ice.usernameFragment or not video.ice.password:
         raise SdpError("the offer has no ICE user name or password; send a complete WebRTC offer")
     if video.dtls is None or not video.dtls.fingerprints:

@@ -1,13 +1,15 @@
 """The two ends of the frame path: decoded frames in, finished frames out, newest wins at both.
 
 Faults of aiortc 1.16: the queue of a remote track has no bound, so with a filter slower than the
-camera the delay grows without end (measured: 3.8 s after 10 s); and an outgoing track whose `recv`
-raises anything but MediaStreamError ends its video for good.
+camera the delay grows without end (measured: 3.8 s after 10 s); a decoded frame goes to whoever
+waits for it over the event loop, behind all packets that have come meanwhile; and an outgoing track
+whose `recv` raises anything but MediaStreamError ends its video for good.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import av
@@ -17,6 +19,7 @@ from av.packet import Packet
 
 from stream_retouch.latest import Closed, Latest
 from stream_retouch.rtc.encodable import ticks_of
+from stream_retouch.rtc.private import replace
 
 UNSTAMPED_TICKS = 3000
 """Distance given to a frame without a time stamp from the one before (1/30 s at 90 kHz)."""
@@ -28,6 +31,27 @@ class FrameSource(Protocol):
     async def recv(self) -> Frame | Packet[Any]:
         """The next frame; MediaStreamError once there are no more."""
         ...
+
+
+class _Shortcut:
+    """In place of a remote track's queue: decoded frames do not go through it, its end does."""
+
+    def __init__(self, take: Callable[[av.VideoFrame], None], queue: asyncio.Queue[Any]) -> None:
+        self._take, self._queue = take, queue
+
+    def put(self, item: object) -> Coroutine[Any, Any, None]:
+        """Called in the decoder's thread, which has the result run on the event loop."""
+        if isinstance(item, av.VideoFrame):
+            self._take(item)
+            return _nothing()
+        return self._queue.put(item)
+
+    async def get(self) -> Any:
+        return await self._queue.get()
+
+
+async def _nothing() -> None:
+    pass
 
 
 class IncomingVideo:
@@ -42,6 +66,19 @@ class IncomingVideo:
         """Decoded frames; closed when the track has ended."""
         self.received = 0
         """Frames decoded."""
+        self.on_frame: Callable[[int | None], None] = lambda pts: None
+        """Called with the pts of every frame, in the thread that gives it."""
+
+    def take_from(self, track: MediaStreamTrack) -> None:
+        """Takes the frames of a remote track in its decoder's thread; before its receiver starts.
+        `read` then waits for its end."""
+        queue: asyncio.Queue[Any] = replace(track, "_queue", None)
+        replace(track, "_queue", _Shortcut(self._take, queue))
+
+    def _take(self, frame: av.VideoFrame) -> None:
+        self.received += 1
+        self.on_frame(frame.pts)
+        self.frames.put(frame)
 
     async def read(self, track: FrameSource) -> None:
         """Moves frames from `track` to `frames` until it ends. May be cancelled."""
@@ -49,8 +86,7 @@ class IncomingVideo:
             while True:
                 frame = await track.recv()
                 if isinstance(frame, av.VideoFrame):
-                    self.received += 1
-                    self.frames.put(frame)
+                    self._take(frame)
         except MediaStreamError:
             pass
         finally:

@@ -36,7 +36,10 @@ class LiveVp8Encoder(Vp8Encoder):
 
     def __init__(self, limits: RateLimits) -> None:
         super().__init__()
-        self._limits = limits
+        self.limits = limits
+        """Of the session."""
+        self.key_frame = False
+        """Whether the latest encoded frame was a key frame."""
         self._target_bps = limits.clamp(limits.start_bps)
         self._opened_at = 0
         self._encodable = EncodableFrames()
@@ -48,7 +51,7 @@ class LiveVp8Encoder(Vp8Encoder):
 
     @target_bitrate.setter
     def target_bitrate(self, bitrate: int) -> None:
-        self._target_bps = self._limits.clamp(bitrate)
+        self._target_bps = self.limits.clamp(bitrate)
 
     def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """RTP payloads of `frame`, and its time stamp on the 90 kHz clock.
@@ -64,7 +67,9 @@ class LiveVp8Encoder(Vp8Encoder):
             codec = self.codec = self._opened(frame.width, frame.height)
             self._opened_at = timestamp
         frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
-        encoded = b"".join(bytes(packet) for packet in codec.encode(frame))
+        packets = codec.encode(frame)
+        self.key_frame = any(packet.is_keyframe for packet in packets)
+        encoded = b"".join(bytes(packet) for packet in packets)
         payloads = self._packetize(encoded, self.picture_id)
         self.picture_id = (self.picture_id + 1) % (1 << 15)
         return payloads, timestamp
@@ -83,7 +88,7 @@ class LiveVp8Encoder(Vp8Encoder):
         codec = av.VideoCodecContext.create("libvpx", "w")
         codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
         codec.bit_rate = rate
-        codec.framerate = Fraction(self._limits.frame_rate)
+        codec.framerate = Fraction(self.limits.frame_rate)
         codec.time_base = VIDEO_TIME_BASE
         codec.gop_size = 3000
         codec.qmin, codec.qmax = 2, 56

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from stream_retouch.language.plan import InstructionPlan, plan_from_json, plan_to_json
 from stream_retouch.media.retouch import Look
+from stream_retouch.service.resume import KEEP_S, Ticket
 from stream_retouch.settings import Settings
 
 KNOWN_TYPES = ("instruct", "strength", "enable", "overlay", "state", "set_plan", "listen")
@@ -215,6 +216,28 @@ def applied(version: int, first_pts_s: float, took_ms: float) -> Answer:
         "first_pts": round(first_pts_s, 6),
         "took_ms": round(took_ms, 1),
     }
+
+
+def resume(ticket: Ticket) -> Answer:
+    """How to take this session's look over when it is lost, and whether it has one itself."""
+    return {
+        "type": "resume",
+        "token": ticket.token,
+        "keep_s": KEEP_S,
+        "resumed": ticket.resumed,
+        "note": ticket.note,
+    }
+
+
+def video(stalled: bool) -> Answer:
+    """No video has come from the client for 3 s, or it goes on."""
+    return {"type": "video", "stalled": stalled}
+
+
+def quality(rung: int, scale: float, note: str) -> Answer:
+    """How much is done for each picture from now on, since the machine is overloaded or is so no
+    more."""
+    return {"type": "quality", "rung": rung, "scale": scale, "note": note}
 
 
 def state(said_id: str | None, look: Look, reply: str, faces: int, engine: str) -> Answer:

@@ -9,45 +9,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.websockets import WebSocketDisconnect
 
-from stream_retouch.errors import SdpError, ServiceUnavailable, SessionNotFound
+from stream_retouch.errors import SessionNotFound
 from stream_retouch.metrics import CONTENT_TYPE
 from stream_retouch.service import control
+from stream_retouch.service.exchange import documented, offer_of, refusal_of, unavailable
 from stream_retouch.service.guard import deny, problem
+from stream_retouch.service.resume import KEEP_S
 from stream_retouch.service.service import Service
 from stream_retouch.service.session import Session
+from stream_retouch.service.turn import CREDENTIAL_S, ice_servers
+from stream_retouch.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
-RETRY_AFTER_S = 5
-"""What a client that was turned away is asked to wait, seconds."""
 TOO_SLOW = 1013
 """WebSocket close code "try again later": the reader fell behind."""
 
 
-def _unavailable(reason: str) -> Response:
-    return problem(503, reason, {"Retry-After": str(RETRY_AFTER_S)})
-
-
-def _documented(status: int, detail: str) -> dict[int | str, dict[str, Any]]:
-    """One error answer for OpenAPI."""
-    example = {"type": "about:blank", "title": "...", "status": status, "detail": detail}
-    return {
-        status: {
-            "description": detail,
-            "content": {"application/problem+json": {"example": example}},
-        }
-    }
-
-
+_TOO_MANY = documented(429, "too many requests from this address; try again in 3 s")
 _SDP_EXAMPLE = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n..."
 )
@@ -63,15 +51,29 @@ def add_session_routes(app: FastAPI, service: Service) -> None:
         description=(
             "Offer video (sendrecv); the answer sends it back retouched. All candidates are in "
             "the answer. A data channel named `control`, or the WebSocket `/ws?session=ID`, takes "
-            "the control messages."
+            "the control messages.\n\n"
+            "A session that ends other than by DELETE leaves its look, plan and dialogue behind for "
+            f"{KEEP_S:g} seconds. `Resume: TOKEN`, with the token that its own answer or its `resume` "
+            "message told, takes them over, once; if the old connection still hangs, it ends. With a "
+            "token that is not known or too old the session begins without a look: `Resumed: ?0`."
         ),
         openapi_extra={
+            "parameters": [
+                {
+                    "name": "Resume",
+                    "in": "header",
+                    "required": False,
+                    "description": "Resume token of the session whose look is taken over",
+                    "schema": {"type": "string"},
+                    "example": "mJ0v7Qk...",
+                }
+            ],
             "requestBody": {
                 "required": True,
                 "content": {
                     "application/sdp": {"schema": {"type": "string"}, "example": _SDP_EXAMPLE}
                 },
-            }
+            },
         },
         response_class=Response,
         responses={
@@ -86,43 +88,48 @@ def add_session_routes(app: FastAPI, service: Service) -> None:
                         "description": "Of this ICE session (strong)",
                         "schema": {"type": "string", "example": '"f3a9c1"'},
                     },
+                    "Resume": {
+                        "description": "This session's own resume token; a secret",
+                        "schema": {"type": "string", "example": "mJ0v7Qk..."},
+                    },
+                    "Resumed": {
+                        "description": "?1: the look is back; ?0: it was not kept. Only if asked.",
+                        "schema": {"type": "string", "example": "?1"},
+                    },
                 },
                 "content": {"application/sdp": {"example": _SDP_EXAMPLE}},
             },
-            **_documented(400, "the offer is not SDP; send what createOffer() gave"),
-            **_documented(401, "this service needs its token: send Authorization: Bearer TOKEN"),
-            **_documented(403, "without a token only the service's own page may talk to it"),
-            **_documented(413, f"an offer may have at most {settings.max_sdp_bytes} bytes"),
-            **_documented(415, "send the offer as Content-Type: application/sdp"),
-            **_documented(503, "the engine is being loaded; try again in a few seconds"),
+            **documented(400, "the offer is not SDP; send what createOffer() gave"),
+            **documented(401, "this service needs its token: send Authorization: Bearer TOKEN"),
+            **documented(403, "without a token only the service's own page may talk to it"),
+            **documented(413, f"an offer may have at most {settings.max_sdp_bytes} bytes"),
+            **documented(415, "send the offer as Content-Type: application/sdp"),
+            **documented(422, "the offer has several simulcast layers; send one layer"),
+            **_TOO_MANY,
+            **documented(503, "the engine is being loaded; try again in a few seconds"),
         },
     )
     async def start_session(request: Request) -> Response:
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/sdp":
-            return problem(415, "send the offer as Content-Type: application/sdp")
-        body = await _bounded_body(request, settings.max_sdp_bytes)
-        if body is None:
-            return problem(413, f"an offer may have at most {settings.max_sdp_bytes} bytes")
+        offer = await offer_of(request, settings.max_sdp_bytes)
+        if isinstance(offer, Response):
+            return offer
         missing = service.missing()
         if missing is not None or service.parts is None:
-            return _unavailable(missing or "")
+            service.metrics.refused("loading")
+            return unavailable(missing or "")
         try:
-            session, answer = await sessions.open(body.decode(), service.parts)
-        except UnicodeDecodeError:
-            return problem(400, "the offer is not UTF-8 text; send what createOffer() gave")
-        except SdpError as error:
-            return problem(400, str(error))
-        except ServiceUnavailable as error:
-            return _unavailable(str(error))
-        except Exception:  # the border of a connection: this user is told, the others go on
-            logger.exception("a session could not be started")
-            return problem(500, "the session could not be started; see the service's log")
+            resume = request.headers.get("resume")
+            session, answer = await sessions.open(offer, service.parts, resume)
+        except Exception as error:
+            return refusal_of(error, service)
         headers = {
             "Location": f"/session/{session.id}",
             "ETag": f'"{secrets.token_hex(8)}"',
+            "Resume": session.ticket.token,
             "Cache-Control": "no-store",
         }
+        if session.ticket.asked:
+            headers["Resumed"] = "?1" if session.ticket.resumed else "?0"
         return Response(answer, 201, headers=headers, media_type="application/sdp")
 
     @app.options("/session", status_code=204, summary="What POST takes", response_class=Response)
@@ -148,9 +155,10 @@ def add_session_routes(app: FastAPI, service: Service) -> None:
         response_class=Response,
         responses={
             200: {"description": "It has ended and freed everything", "content": {}},
-            **_documented(401, "this service needs its token: send Authorization: Bearer TOKEN"),
-            **_documented(403, "without a token only the service's own page may talk to it"),
-            **_documented(404, "no such session; start a new one with POST /session"),
+            **documented(401, "this service needs its token: send Authorization: Bearer TOKEN"),
+            **documented(403, "without a token only the service's own page may talk to it"),
+            **documented(404, "no such session; start a new one with POST /session"),
+            **_TOO_MANY,
         },
     )
     async def end_session(request: Request) -> Response:
@@ -160,22 +168,14 @@ def add_session_routes(app: FastAPI, service: Service) -> None:
     @app.websocket("/ws")
     async def control_socket(websocket: WebSocket) -> None:
         try:
-            session = sessions.get(websocket.query_params.get("session", ""))
+            session = sessions.get(
+                service.streams.session_id(websocket.query_params.get("session", ""))
+            )
         except SessionNotFound as error:
             await deny(websocket, problem(404, str(error)))
             return
         await websocket.accept()
         await _converse(websocket, session)
-
-
-async def _bounded_body(request: Request, limit: int) -> bytes | None:
-    """The request's body; None when it is longer than `limit` bytes, without reading on."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            return None
-    return bytes(body)
 
 
 async def _converse(websocket: WebSocket, session: Session) -> None:
@@ -210,6 +210,29 @@ async def _write(websocket: WebSocket, outbox: control.Outbox) -> None:
             await websocket.close(1000, "the session has ended")
     except (WebSocketDisconnect, RuntimeError):  # gone in the meantime
         logger.debug("a control socket was gone before its last message")
+
+
+def add_ice_route(app: FastAPI, settings: Settings) -> None:
+    example = {
+        "iceServers": [
+            {"urls": ["turn:turn.example:3478"], "username": "1795348800:f3a9", "credential": "..."}
+        ],
+        "ttl": CREDENTIAL_S,
+    }
+
+    @app.get(
+        "/ice",
+        summary="STUN and TURN servers for RTCPeerConnection",
+        description="Credentials are this client's own and good for `ttl` seconds.",
+        responses={
+            200: {"content": {"application/json": {"example": example}}},
+            **documented(401, "this service needs its token: send Authorization: Bearer TOKEN"),
+        },
+    )
+    async def ice() -> JSONResponse:
+        servers = ice_servers(settings, time.time())
+        body = {"iceServers": servers, "ttl": CREDENTIAL_S}
+        return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 
 def add_health_routes(app: FastAPI, service: Service) -> None:

@@ -42,14 +42,15 @@ class Tally:
         self._counts: dict[FrameResult, int] = {}
         self._faces = 0
 
-    def add(self, now: float, result: FrameResult, faces: int) -> None:
+    def add(self, now: float, result: FrameResult, faces: int | None) -> None:
+        """`faces` None: nobody has looked; those of the frame before still count."""
         with self._lock:
             self._first = now if self._first is None else self._first
             self._recent.append((now, result))
             while self._recent[0][0] < now - STATS_WINDOW_S:
                 self._recent.popleft()
             self._counts[result] = self._counts.get(result, 0) + 1
-            self._faces = faces
+            self._faces = self._faces if faces is None else faces
 
     def read(self, now: float, dropped: int) -> FrameStats:
         with self._lock:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from stream_retouch.service.worker import lower_priority
+from stream_retouch.service.priority import lower_priority
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,11 @@ class InstructionThread:
     def start(self) -> None:
         """Starts the thread. Call once."""
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that have not begun; from any thread."""
+        return self._calls.qsize()
 
     async def run(self, call: Callable[[], T]) -> T:
         """What `call` returns or raises. When cancelled, a call that has not begun is skipped."""

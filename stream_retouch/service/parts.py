@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +20,9 @@ from stream_retouch.engine import (
     RetouchEngine,
     Transcriber,
 )
+from stream_retouch.language.plan import InstructionPlan, amounts
+from stream_retouch.media.retouch import Look
+from stream_retouch.metrics import Stage, TransportCount
 from stream_retouch.service.worker import FramePort
 
 
@@ -44,10 +47,14 @@ class Parts:
 class PeerPort(FramePort, Protocol):
     """What a session needs of rtc.Peer."""
 
+    on_open: Callable[[], None] | None
+    """Called on the loop with every data channel that opens."""
     on_message: Callable[[str], None] | None
     """Called on the loop with every text of the data channel."""
     on_closed: Callable[[], None] | None
     """Called on the loop once the connection is gone for good."""
+    on_stalled: Callable[[bool], None] | None
+    """Called on the loop with True when no video has come for 3 s, with False when it goes on."""
 
     @property
     def has_audio(self) -> bool:
@@ -74,6 +81,19 @@ class PeerPort(FramePort, Protocol):
         out."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """Encoded frames that wait for the decoder."""
+        ...
+
+    def transport_counts(self) -> Mapping[TransportCount, float]:
+        """What the connection has counted so far."""
+        ...
+
+    def take_stage_seconds(self) -> Mapping[Stage, Sequence[float]]:
+        """How long the stages of the connection took, of the frames since the last call."""
+        ...
+
     async def answer(self, offer_sdp: str) -> str:
         """The answer; raises SdpError."""
         ...
@@ -95,3 +115,8 @@ def neutral() -> Conditioning:
         beta=np.zeros((BLOCKS, BLOCK_WIDTH), np.float32),
         gamma=np.zeros((BLOCKS, BLOCK_WIDTH), np.float32),
     )
+
+
+def no_look() -> Look:
+    """The look of a session that has been asked for nothing yet."""
+    return Look(0, InstructionPlan(), amounts(InstructionPlan()), neutral(), {})

@@ -14,6 +14,7 @@ import cv2
 import uvicorn
 
 from stream_retouch.errors import ServiceUnavailable
+from stream_retouch.rtc.nvenc import uses_nvenc
 from stream_retouch.service.parts import Parts
 from stream_retouch.service.server import create_app
 from stream_retouch.service.service import Service
@@ -62,24 +63,27 @@ def serve(settings: Settings, load_parts: Callable[[], Parts]) -> int:
         load_parts: blocking; called in a thread once the service answers.
 
     Raises:
-        SettingsError: the address is open to a network and there is no token.
+        SettingsError: the address is open to a network and there is no token, or NVENC is asked for
+            and cannot be had.
         ServiceUnavailable: the address or the port cannot be had.
         StreamRetouchError: the parts cannot be loaded.
     """
     app = create_app(settings, load_parts)
     service: Service = app.state.service
-    listener = _listen(settings.host, settings.port)
     cv2.setNumThreads(1)  # one thread per stage: more only fight over the cores
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     for ours in ("stream_retouch", "engines"):
         logging.getLogger(ours).setLevel(settings.log_level.upper())
     logging.getLogger("uvicorn.error").addFilter(is_worth_telling)
+    uses_nvenc(settings.video_encoder)  # tried and told now, not while the first session waits
+    listener = _listen(settings.host, settings.port)
     config = uvicorn.Config(
         app,
         loop="asyncio",  # uvloop breaks aioice
         ws="websockets-sansio",
         ws_max_size=settings.max_message_bytes,
         timeout_graceful_shutdown=5,
+        proxy_headers=False,  # it would believe X-Forwarded-For; service/rate_limits.py knows whom
         access_log=False,  # its lines hold session ids
         log_config=None,
         log_level=uvicorn_level(settings.log_level),

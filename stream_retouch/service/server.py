@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -12,15 +13,24 @@ from starlette.exceptions import HTTPException
 from stream_retouch.engine import FaceFinder
 from stream_retouch.errors import SessionNotFound
 from stream_retouch.media.retouch import FrameRetoucher
+from stream_retouch.rtc.fanout import FanOut
 from stream_retouch.rtc.peer import Peer, PeerOptions
+from stream_retouch.rtc.ports import UdpPorts
+from stream_retouch.rtc.publisher import Publisher
+from stream_retouch.rtc.viewer import Viewer
 from stream_retouch.service.endpoints import (
     add_health_routes,
+    add_ice_route,
     add_page_routes,
     add_session_routes,
 )
 from stream_retouch.service.guard import Guard, problem
 from stream_retouch.service.parts import Parts, PeerPort
 from stream_retouch.service.service import Service
+from stream_retouch.service.streams import PublisherPort, StreamPort, ViewerPort
+from stream_retouch.service.turn import turn_login
+from stream_retouch.service.whep import add_whep_routes
+from stream_retouch.service.whip import add_whip_routes
 from stream_retouch.service.worker import Retoucher
 from stream_retouch.settings import Settings
 
@@ -32,6 +42,9 @@ def create_app(
     *,
     make_peer: Callable[[], PeerPort] | None = None,
     make_retoucher: Callable[[FaceFinder], Retoucher] | None = None,
+    make_publisher: Callable[[], PublisherPort] | None = None,
+    make_viewer: Callable[[StreamPort], ViewerPort] | None = None,
+    cores: float | None = None,
 ) -> FastAPI:
     """The service as an ASGI app; its `Service` is ``app.state.service``.
 
@@ -39,7 +52,9 @@ def create_app(
         parts: what it is made of, or a blocking call that gives it, run in a thread while the app
             already answers.
         registry: where metrics are kept; a fresh one by default.
-        make_peer, make_retoucher: rtc.Peer and FrameRetoucher unless given.
+        make_peer, make_retoucher, make_publisher, make_viewer: rtc.Peer, FrameRetoucher,
+            rtc.Publisher and rtc.Viewer unless given.
+        cores: that may be used; as many as the system allows this process by default.
 
     Raises:
         SettingsError: the address is open to a network and there is no token.
@@ -50,12 +65,19 @@ def create_app(
         assert service.parts is not None  # no session is opened without them
         return FrameRetoucher(finder, crop_size=service.parts.engine.crop_size, webrtc=True)
 
+    def usual_viewer(stream: StreamPort) -> ViewerPort:
+        assert isinstance(stream, FanOut)  # of a usual publisher
+        return Viewer(peer_options(settings), stream)
+
     service = Service(
         settings,
         parts,
         registry,
         make_peer or (lambda: Peer(peer_options(settings))),
         make_retoucher or usual_retoucher,
+        make_publisher or (lambda: Publisher(peer_options(settings))),
+        make_viewer or usual_viewer,
+        cores,
     )
 
     @asynccontextmanager
@@ -76,17 +98,20 @@ def create_app(
         redoc_url=None,
     )
     app.state.service = service
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, settings=settings, metrics=service.metrics)
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(SessionNotFound, _not_found)
     add_session_routes(app, service)
+    add_ice_route(app, settings)
+    add_whip_routes(app, service)
+    add_whep_routes(app, service)
     add_health_routes(app, service)
     add_page_routes(app)
     return app
 
 
 def peer_options(settings: Settings) -> PeerOptions:
-    """What a peer needs of the settings."""
+    """What one new peer needs of the settings; its TURN credential is its own."""
     return PeerOptions(
         host=settings.host,
         max_bitrate_bps=settings.max_bitrate_bps,
@@ -94,7 +119,12 @@ def peer_options(settings: Settings) -> PeerOptions:
         start_bitrate_bps=settings.start_bitrate_bps,
         google_min_bitrate_bps=settings.google_min_bitrate_bps,
         ice_servers=settings.ice_servers,
+        turn_credential=turn_login(settings, time.time()),
+        udp_ports=None if settings.udp_ports is None else UdpPorts(*settings.udp_ports),
+        advertise=settings.advertise,
         audio=settings.speech != "off",
+        relay_audio=settings.relay_audio,
+        video_encoder=settings.video_encoder,
         connect_timeout_s=settings.connect_timeout_s,
         close_timeout_s=settings.shutdown_timeout_s,
     )

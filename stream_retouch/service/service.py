@@ -15,6 +15,7 @@ from stream_retouch.errors import StreamRetouchError
 from stream_retouch.metrics import Metrics
 from stream_retouch.service.parts import Parts, PeerPort
 from stream_retouch.service.sessions import Sessions
+from stream_retouch.service.streams import PublisherPort, StreamPort, Streams, ViewerPort
 from stream_retouch.service.worker import Retoucher
 from stream_retouch.settings import Settings
 
@@ -31,10 +32,17 @@ class Service:
         registry: CollectorRegistry | None,
         make_peer: Callable[[], PeerPort],
         make_retoucher: Callable[[FaceFinder], Retoucher],
+        make_publisher: Callable[[], PublisherPort],
+        make_viewer: Callable[[StreamPort], ViewerPort],
+        cores: float | None = None,
     ) -> None:
+        """`cores` may be used; None: as many as the system allows this process."""
         self.settings = settings
         self.metrics = Metrics(registry)
-        self.sessions = Sessions(settings, self.metrics, make_peer, make_retoucher)
+        self.sessions = Sessions(settings, self.metrics, make_peer, make_retoucher, cores)
+        self.streams = Streams(
+            self.sessions, self.metrics, make_publisher, make_viewer, settings.max_viewers
+        )
         self.parts: Parts | None = None
         self.failure: Exception | None = None
         """What went wrong while the parts were loaded."""
@@ -73,6 +81,7 @@ class Service:
         timeout_s = self.settings.shutdown_timeout_s
         try:
             async with asyncio.timeout(3 * timeout_s):
+                await self.streams.close()
                 await self.sessions.close()
         except TimeoutError:
             logger.warning("some sessions did not end in time; they are left behind")
@@ -87,12 +96,12 @@ class Service:
             return
         if self.parts.transcriber is not None:
             self.parts.transcriber.close()
-        lock = self.sessions.engine_lock
-        if lock.acquire(timeout=timeout_s):
+        turns = self.sessions.engine_turns
+        if turns.acquire(timeout_s=timeout_s):
             try:
                 self.parts.engine.close()
             finally:
-                lock.release()
+                turns.release()
 
     def _run_loader(self, load: Callable[[], Parts], loop: asyncio.AbstractEventLoop) -> None:
         began = time.monotonic()

@@ -12,38 +12,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from stream_retouch.engine import Conditioning, FaceFinder
-from stream_retouch.language.by_hand import set_by_hand
-from stream_retouch.language.dialogue import advance
 from stream_retouch.language.plan import Dialogue, InstructionPlan, amounts
 from stream_retouch.media.retouch import Look
 from stream_retouch.metrics import Metrics
 from stream_retouch.service import control
+from stream_retouch.service.engine_turns import EngineTurns
 from stream_retouch.service.instructions import InstructionThread, call_on
+from stream_retouch.service.ladder import Rung
 from stream_retouch.service.listening import Listening
-from stream_retouch.service.parts import Parts, PeerPort, neutral
-from stream_retouch.service.understanding import Asked, Understood
+from stream_retouch.service.load import Effort
+from stream_retouch.service.parts import Parts, PeerPort, no_look
+from stream_retouch.service.pulse import PULSE_S, Pulse
+from stream_retouch.service.rate_limits import MESSAGES_PER_S, MessageLimit
+from stream_retouch.service.resume import Kept, Ticket
+from stream_retouch.service.understanding import Asked, Understood, understand
 from stream_retouch.service.worker import FrameWorker, Retoucher
 from stream_retouch.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-PULSE_S = 1.0
-"""Seconds between two ``stats`` messages."""
 AWAY_S = 0.25
 """Seconds until a face that was hidden just now is asked for its crop again."""
 SUPERSEDED = "superseded by a newer instruction"
 COULD_NOT = (
     "this could not be carried out, something went wrong; the look is unchanged, try other words"
 )
+TOO_MANY = f"too many messages; send at most {MESSAGES_PER_S:g} a second"
 READY = "Nothing is changed yet: say what to retouch."
 
 
@@ -64,10 +64,13 @@ class Session:
         instructions: InstructionThread,
         speech: InstructionThread,
         on_ended: Callable[[Session], None],
+        ticket: Ticket,
     ) -> None:
         self.id = session_id
         self.label = label
-        self.look = Look(0, InstructionPlan(), amounts(InstructionPlan()), neutral(), {})
+        self.ticket = ticket
+        kept = ticket.kept or Kept(no_look(), Dialogue(), READY)
+        self.look, self._dialogue, self._reply = kept.look, kept.dialogue, kept.reply
         self._peer, self._parts, self._settings, self._metrics = peer, parts, settings, metrics
         self._instructions, self._on_ended = instructions, on_ended
         self._listening = Listening(
@@ -76,8 +79,8 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._retoucher: Retoucher | None = None
         self._worker: FrameWorker | None = None
-        self._dialogue = Dialogue()
-        self._reply = READY
+        self._limit = MessageLimit()
+        self._vital = Pulse(peer, metrics)
         self._pending: Asked | None = None
         self._wanted = asyncio.Event()
         self._face_ids: frozenset[int] = frozenset()
@@ -87,22 +90,22 @@ class Session:
         self._outboxes: set[control.Outbox] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
-        self._sent = 0
-        self._dropped_out = 0
 
     async def open(
         self,
         offer: str,
         make_retoucher: Callable[[FaceFinder], Retoucher],
-        engine_lock: threading.Lock,
+        turns: EngineTurns,
     ) -> str:
         """Answers the offer and starts the frame path.
 
         Raises:
             SdpError: the offer is not usable.
         """
+        self._peer.on_open = self._greet
         self._peer.on_message = self.receive
         self._peer.on_closed = partial(self._on_ended, self)
+        self._peer.on_stalled = lambda stalled: self._tell(control.video(stalled))
         answer = await self._peer.answer(offer)
         finder = self._parts.finder
         retoucher = await asyncio.to_thread(lambda: make_retoucher(finder()))
@@ -111,7 +114,7 @@ class Session:
             self._peer,
             retoucher,
             self._parts.engine,
-            engine_lock,
+            turns,
             lambda: self.look,
             self._metrics,
             budget_s=self._settings.frame_budget_ms / 1000,
@@ -135,7 +138,8 @@ class Session:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        self._peer.on_message = self._peer.on_closed = None
+        self._peer.on_open = self._peer.on_message = None
+        self._peer.on_closed = self._peer.on_stalled = None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._listening.close(), return_exceptions=True)
@@ -146,6 +150,15 @@ class Session:
         if self._worker is not None:
             parts.append(asyncio.to_thread(self._worker.close, timeout_s))
         await asyncio.gather(*parts)
+
+    @property
+    def waiting(self) -> int:
+        """Encoded frames that wait for the decoder."""
+        return self._peer.waiting
+
+    def left_behind(self) -> Kept:
+        """What whoever resumes this session gets."""
+        return Kept(self.look, self._dialogue, self._reply)
 
     async def _close_peer(self, timeout_s: float) -> None:
         try:
@@ -173,8 +186,21 @@ class Session:
         outbox.close()
         self._outboxes.discard(outbox)
 
+    def _greet(self) -> None:
+        """Tells the resume token: to the peer alone, not to whoever listens, and to no log."""
+        self._peer.send_message(control.encode(control.resume(self.ticket)))
+        if self.ticket.resumed:
+            self._tell(self._state(None))
+
     def receive(self, text: str) -> None:
-        """Takes one control message and answers it. Never raises, whatever the text."""
+        """Takes one control message and answers it, unless they are too many. Never raises, whatever
+        the text."""
+        verdict = self._limit.verdict(time.monotonic())
+        if verdict != "take":
+            self._metrics.rate_limited("message")
+            if verdict == "tell":
+                self._tell(control.error(None, TOO_MANY))
+            return
         logger.debug("%s < %s", self.label, text)
         message = control.parse(text, self._settings)
         match message:
@@ -258,7 +284,8 @@ class Session:
                     break
 
     async def _carry_out(self, asked: Asked) -> None:
-        call = partial(self._understand, asked.message, self._dialogue)
+        assert self._retoucher is not None
+        call = partial(understand, asked.message, self._dialogue, self._parts, self._retoucher)
         try:
             understood = await self._instructions.run(call)
         except Exception as error:  # its text may hold what the user said: only its kind is logged
@@ -288,27 +315,6 @@ class Session:
         self._tried = set(own)
         look = replace(self.look, plan=plan, table=amounts(plan), default=conditioning, by_face=own)
         self._show(look, asked_at, instructed=True)
-
-    def _understand(
-        self, message: control.Instruct | control.SetPlan, dialogue: Dialogue
-    ) -> Understood:
-        """Both passes of DESIGN §4; the first is not needed for a plan set by hand. Instruction
-        thread; touches nothing of the session but the retoucher's crops."""
-        if isinstance(message, control.SetPlan):
-            plan = message.plan
-            after, reply = set_by_hand(dialogue, plan)
-        else:
-            plan, reply = self._parts.planner.plan(message.text, dialogue)
-            after = advance(dialogue, message.text, plan)
-        if plan.action == "reject":
-            return Understood(plan, reply, after, None, None)
-        retoucher, conditioner = self._retoucher, self._parts.conditioner
-        assert retoucher is not None and conditioner is not None
-        faces = retoucher.faces()
-        face_id = faces[0].id if len(faces) == 1 else None
-        crop = retoucher.key_crop(face_id)
-        conditioning = conditioner.prepare(after.look, crop)
-        return Understood(plan, reply, after, conditioning, None if crop is None else face_id)
 
     # Faces
 
@@ -365,25 +371,16 @@ class Session:
     async def _pulse(self) -> None:
         while True:
             await asyncio.sleep(PULSE_S)
-            self._tell(self._measure())
+            assert self._worker is not None
+            self._tell(self._vital.beat(self._worker.stats(), self._worker.rung.number))
 
-    def _measure(self) -> control.Answer:
-        assert self._worker is not None
-        stats = self._worker.stats()
-        samples = list(self._peer.added_ms)
-        sent, dropped_out = self._peer.sent, self._peer.dropped_out
-        new = min(len(samples), sent - self._sent)
-        for sample_ms in samples[len(samples) - new :]:
-            self._metrics.added_seconds.observe(sample_ms / 1000)
-        self._metrics.frame("dropped", dropped_out - self._dropped_out)
-        self._sent, self._dropped_out = sent, dropped_out
-        return {
-            "type": "stats",
-            "fps": round(stats.fps, 1),
-            "added_ms": round(float(np.median(samples)), 1) if samples else None,
-            "faces": stats.faces,
-            "fresh_share": None if stats.fresh_share is None else round(stats.fresh_share, 3),
-            "dropped": stats.dropped + dropped_out,
-            "reused": stats.reused,
-            "failed": stats.failed,
-        }
+    def effort(self) -> Effort:
+        """What was done so far."""
+        done = self._worker.effort() if self._worker is not None else Effort()
+        return self._vital.effort(done, self._settings.frame_budget_ms)
+
+    def go_to(self, rung: Rung) -> None:
+        """Does as much for each frame from now on, and tells the client."""
+        if self._worker is not None:
+            self._worker.rung = rung
+        self._tell(control.quality(rung.number, rung.scale, rung.note))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import threading
 from collections.abc import Callable
 
 from stream_retouch.engine import FaceFinder
 from stream_retouch.errors import ServiceUnavailable, SessionNotFound
-from stream_retouch.metrics import Metrics
+from stream_retouch.metrics import Metrics, Queue
+from stream_retouch.service.engine_turns import EngineTurns
 from stream_retouch.service.instructions import InstructionThread
+from stream_retouch.service.load import usable_cores
+from stream_retouch.service.overload import Overload
 from stream_retouch.service.parts import Parts, PeerPort
+from stream_retouch.service.resume import Kept, Resumption, Ticket
 from stream_retouch.service.session import Session
+from stream_retouch.service.watch import Watch
 from stream_retouch.service.worker import Retoucher
 from stream_retouch.settings import Settings
 
@@ -29,56 +33,110 @@ class Sessions:
         metrics: Metrics,
         make_peer: Callable[[], PeerPort],
         make_retoucher: Callable[[FaceFinder], Retoucher],
+        cores: float | None = None,
     ) -> None:
+        """`cores` may be used; None: as many as the system allows this process."""
         self._settings, self._metrics = settings, metrics
         self._make_peer, self._make_retoucher = make_peer, make_retoucher
-        self._engine_lock = threading.Lock()
+        self._turns = EngineTurns()
         self._instructions = InstructionThread()
         self._speech = InstructionThread("speech")
         self._open: dict[str, Session] = {}
+        self._resumption = Resumption()
+        self._overload = Overload(
+            metrics,
+            lambda: self._open,
+            lambda: self._turns.held_s,
+            usable_cores() if cores is None else cores,
+        )
+        self._watch = Watch(metrics, self._depths, self._sweep)
         self._ending: set[asyncio.Task[None]] = set()
         self._count = 0
         self._closed = False
 
     def start(self) -> None:
-        """Starts the instruction thread and the speech thread. Call once."""
+        """Starts the instruction thread, the speech thread and the watch. Call once, on the loop."""
         self._instructions.start()
         self._speech.start()
+        self._watch.start()
+        self._overload.start()
 
-    async def open(self, offer: str, parts: Parts) -> tuple[Session, str]:
+    async def open(
+        self,
+        offer: str,
+        parts: Parts,
+        resume: str | None = None,
+        *,
+        peer: PeerPort | None = None,
+    ) -> tuple[Session, str]:
         """A new session and the answer to its offer.
+
+        Args:
+            resume: the resume token of a session whose look this one takes over; that one ends, if
+                it still hangs. A token that is not known leaves the session without a look, which
+                its ticket tells.
+            peer: the session's connection, a new one; None: as for ``/session``.
 
         Raises:
             SdpError: the offer is not usable.
-            ServiceUnavailable: there are as many sessions as are allowed, or the service is ending.
+            ServiceUnavailable: there are as many sessions as are allowed or as the machine carries,
+                or the service is ending.
         """
         if self._closed:
-            raise ServiceUnavailable("the service is ending; try again later")
-        if len(self._open) >= self._settings.max_sessions:
+            raise ServiceUnavailable("the service is ending; try again later", "ending")
+        before = len(self._open)
+        kept = None if resume is None else self._take_over(resume)
+        # Who takes an open session's place adds nothing to the load.
+        too_many = None if len(self._open) < before else self._overload.refusal()
+        try:
+            if too_many is not None:
+                raise ServiceUnavailable(too_many, "overload")
+            return await self._open_with(kept, resume is not None, offer, parts, peer)
+        except BaseException:
+            if resume is not None and kept is not None:
+                self._resumption.put_back(resume, kept)
+            raise
+
+    async def _open_with(
+        self,
+        kept: Kept | None,
+        asked: bool,
+        offer: str,
+        parts: Parts,
+        peer: PeerPort | None,
+    ) -> tuple[Session, str]:
+        most = self._settings.max_sessions
+        if most is not None and len(self._open) >= most:
             raise ServiceUnavailable(
-                f"all {self._settings.max_sessions} sessions are taken; try again later, "
-                "or start the service with a greater --max-sessions"
+                f"all {most} sessions are taken; try again later, "
+                "or start the service with a greater --max-sessions",
+                "full",
             )
         self._count += 1
+        session_id = secrets.token_urlsafe(24)
         session = Session(
-            secrets.token_urlsafe(24),
+            session_id,
             f"session {self._count}",
-            self._make_peer(),
+            peer or self._make_peer(),
             parts,
             self._settings,
             self._metrics,
             self._instructions,
             self._speech,
             self._end_soon,
+            Ticket(self._resumption.issue(session_id), kept, asked),
         )
         self._open[session.id] = session
         self._metrics.sessions.set(len(self._open))
         try:
-            answer = await session.open(offer, self._make_retoucher, self._engine_lock)
+            answer = await session.open(offer, self._make_retoucher, self._turns)
         except BaseException:  # a cancelled request must free its place too
+            self._resumption.forget(session_id)
             await self._end(session)
             raise
-        logger.info("%s begins", session.label)
+        if asked:
+            self._metrics.resumed(kept is not None)
+        logger.info("%s begins%s", session.label, "" if kept is None else " with a look that was kept")
         return session, answer
 
     def get(self, session_id: str) -> Session:
@@ -98,29 +156,64 @@ class Sessions:
         Raises:
             SessionNotFound: there is none.
         """
-        await self._end(self.get(session_id))
+        session = self.get(session_id)
+        self._resumption.forget(session_id)
+        await self._end(session)
 
     async def close(self) -> None:
         """Ends all sessions and the instruction thread, bounded. May be called twice."""
         self._closed = True
         await asyncio.gather(*(self._end(session) for session in list(self._open.values())))
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        watches = (self._watch.close(), self._overload.close())
+        await asyncio.gather(*self._ending, *watches, return_exceptions=True)
+        self._resumption.clear()
         for thread in (self._instructions, self._speech):
             await asyncio.to_thread(thread.close, self._settings.shutdown_timeout_s)
 
     @property
-    def engine_lock(self) -> threading.Lock:
-        """Serialises the calls of the shared engine."""
-        return self._engine_lock
+    def engine_turns(self) -> EngineTurns:
+        """Who calls the shared engine when."""
+        return self._turns
 
     async def _end(self, session: Session) -> None:
-        if self._open.pop(session.id, None) is not None:
-            self._metrics.sessions.set(len(self._open))
-            logger.info("%s ends", session.label)
+        self._leave(session)
         await session.close()
 
     def _end_soon(self, session: Session) -> None:
-        """Ends a session from inside one of its own callbacks."""
+        """Ends a session from inside one of its own callbacks; its look is kept for a while."""
+        self._resumption.leave(session.id, session.left_behind())
+        self._end_in_background(session)
+
+    def _take_over(self, token: str) -> Kept | None:
+        """What the token stands for; a session that still hangs on to it gives up its place."""
+        found = self._resumption.claim(token)
+        if not isinstance(found, str):
+            return found
+        hanging = self._open.get(found)
+        if hanging is None:
+            return None
+        self._leave(hanging)
+        self._end_in_background(hanging)
+        return hanging.left_behind()
+
+    def _leave(self, session: Session) -> None:
+        """Frees the session's place."""
+        if self._open.pop(session.id, None) is not None:
+            self._metrics.sessions.set(len(self._open))
+            logger.info("%s ends", session.label)
+
+    def _end_in_background(self, session: Session) -> None:
         task = asyncio.create_task(self._end(session), name=f"end {session.label}")
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+    def _depths(self) -> dict[Queue, int]:
+        return {
+            "decoder": sum(session.waiting for session in self._open.values()),
+            "instructions": self._instructions.waiting,
+            "speech": self._speech.waiting,
+        }
+
+    def _sweep(self) -> int:
+        self._resumption.sweep()
+        return len(self._resumption)

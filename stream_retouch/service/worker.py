@@ -9,11 +9,8 @@ A frame whose edit fails leaves as it came: a meeting must not freeze because a 
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -26,13 +23,15 @@ from stream_retouch.latest import Closed, Latest
 from stream_retouch.media.faces import Face
 from stream_retouch.media.retouch import Job, Look, Retouched
 from stream_retouch.metrics import FrameResult, Metrics
+from stream_retouch.service.engine_lane import EngineFailed, EngineLane
+from stream_retouch.service.engine_turns import EngineTurns
 from stream_retouch.service.frame_stats import FrameStats, Tally
+from stream_retouch.service.ladder import FRESH, Rung, Tempo
+from stream_retouch.service.load import Effort
+from stream_retouch.service.priority import NICE_FRAMES, lower_priority
+from stream_retouch.service.shrinking import Shrinker
 
 logger = logging.getLogger(__name__)
-
-NICE_FRAMES = 2
-"""Politeness of the frame and engine threads: the event loop, which paces packets, goes first."""
-_RECENT_CALLS = 3
 
 
 class FramePort(Protocol):
@@ -55,6 +54,10 @@ class Retoucher(Protocol):
         """Finds the faces and takes their crops."""
         ...
 
+    def meanwhile(self, job: Job) -> None:
+        """What can be done for a job while the engine works on it."""
+        ...
+
     def finish(self, job: Job, answers: Sequence[tuple[Job, list[EditLayer]]]) -> Retouched:
         """Smooths and pastes what has arrived."""
         ...
@@ -72,24 +75,6 @@ class Retoucher(Protocol):
         ...
 
 
-class EngineFailed(Exception):
-    """The engine raised while it retouched this very frame; the cause is chained. Never leaves this
-    module."""
-
-
-def lower_priority(step: int) -> None:
-    """Makes the calling thread yield to the others by `step` nice levels, where the system can do
-    that."""
-    if sys.platform != "linux":  # elsewhere a thread id names some other process, or nothing
-        return
-    try:
-        thread = threading.get_native_id()
-        nice = os.getpriority(os.PRIO_PROCESS, thread)
-        os.setpriority(os.PRIO_PROCESS, thread, min(19, nice + step))
-    except OSError:
-        logger.debug("the priority of %s stays as it is", threading.current_thread().name)
-
-
 class FrameWorker:
     """Runs one session's frame path from `start` to `close`.
 
@@ -97,7 +82,7 @@ class FrameWorker:
         port: gives frames and takes them back.
         retoucher: used by the frame thread alone, except `key_crop` and `faces`.
         engine: may be shared with other sessions.
-        engine_lock: serialises its calls; the same one for all who share the engine.
+        turns: serialises its calls; the same one for all who share the engine.
         look: gives the look in use; read once per frame.
         budget_s: how long after it was taken a frame may wait for its edit, seconds.
         on_applied: (version, pts seconds, `clock` now) of the first frame that shows a look;
@@ -113,7 +98,7 @@ class FrameWorker:
         port: FramePort,
         retoucher: Retoucher,
         engine: RetouchEngine,
-        engine_lock: threading.Lock,
+        turns: EngineTurns,
         look: Callable[[], Look],
         metrics: Metrics,
         *,
@@ -126,9 +111,14 @@ class FrameWorker:
         self._port, self._retoucher, self._look, self._metrics = port, retoucher, look, metrics
         self._budget_s, self._on_applied, self._on_faces = budget_s, on_applied, on_faces
         self._label, self._clock = label, clock
-        self._lane = _EngineLane(engine, engine_lock, metrics, label, clock)
+        self._lane = EngineLane(engine, turns, metrics, label, clock)
         self._thread = threading.Thread(target=self._run, name=f"frames {label}", daemon=True)
         self._stats = Tally()
+        self.rung: Rung = FRESH
+        """How much is done for a frame; any thread may set it, read once per frame."""
+        self._tempo, self._shrinker = Tempo(), Shrinker()
+        self._effort = Effort()
+        self._waited_s = 0.0  # for the engine, by the latest frame
         self._face_ids: frozenset[int] = frozenset()
         self._failures = 0
 
@@ -160,6 +150,10 @@ class FrameWorker:
         """How it goes; any thread."""
         return self._stats.read(self._clock(), self._port.frames.dropped)
 
+    def effort(self) -> Effort:
+        """What was done so far; any thread."""
+        return self._effort
+
     def _run(self) -> None:
         lower_priority(NICE_FRAMES)
         dropped = 0
@@ -177,12 +171,23 @@ class FrameWorker:
 
     def _pass(self, frame: av.VideoFrame) -> None:
         """Sends the frame on, retouched or as it came."""
+        began, rung, self._waited_s = self._clock(), self.rung, 0.0
+        if rung.retouches:
+            self._try(frame, rung)
+        else:
+            self._send(frame, rung)
+            self._note("bypassed", None)
+        done = self._effort
+        busy_s = done.busy_s + self._clock() - began - self._waited_s
+        self._effort = Effort(done.frames + 1, busy_s)
+
+    def _try(self, frame: av.VideoFrame, rung: Rung) -> None:
         try:
-            job, done = self._retouch(frame, self._clock() + self._budget_s)
+            job, done = self._retouch(frame, rung, self._clock() + self._budget_s)
         except (
             Exception
         ) as error:  # the border of the frame path: whatever went wrong, the picture goes on
-            self._port.send(frame)
+            self._send(frame, rung)
             self._note("failed", 0)
             self._failures += 1
             if self._failures == 1 and not isinstance(
@@ -190,7 +195,7 @@ class FrameWorker:
             ):  # the lane has told of those
                 logger.exception("%s: a frame left as it came", self._label)
             return
-        self._port.send(done.frame)
+        self._send(done.frame, rung)
         if self._failures:
             logger.info("%s: well again after %d failed frames", self._label, self._failures)
             self._failures = 0
@@ -202,27 +207,37 @@ class FrameWorker:
             self._on_faces(job.known)
         self._look_around()
 
+    def _send(self, frame: av.VideoFrame, rung: Rung) -> None:
+        try:
+            frame = self._shrinker.of(frame, rung.scale)
+        except Exception:  # the same border: rather large than not at all
+            logger.debug("%s: a frame could not be made smaller", self._label, exc_info=True)
+        self._port.send(frame)
+
     def _look_around(self) -> None:
         try:
             self._retoucher.look_around()
         except Exception:  # the same border: the frame is out, and the next one will tell
             logger.exception("%s: the search for further faces failed", self._label)
 
-    def _retouch(self, frame: av.VideoFrame, deadline: float) -> tuple[Job, Retouched]:
+    def _retouch(self, frame: av.VideoFrame, rung: Rung, deadline: float) -> tuple[Job, Retouched]:
         began = self._clock()
         job = self._retoucher.prepare(frame, self._look())
         prepared = self._clock()
-        if job.subjects:
+        asks = bool(job.subjects) and self._tempo.asks(rung, job.look.version, job.pts_s)
+        if asks:
             self._lane.put(job)
-        answers = self._lane.answers(job if job.subjects else None, deadline)
+            self._retoucher.meanwhile(job)
+        answers = self._lane.answers(job if asks else None, deadline)
         waited = self._clock()
+        self._waited_s = waited - prepared
         done = self._retoucher.finish(job, answers)
         self._metrics.stage("prepare", prepared - began)
         self._metrics.stage("wait", waited - prepared)
         self._metrics.stage("finish", self._clock() - waited)
         return job, done
 
-    def _note(self, result: FrameResult, faces: int) -> None:
+    def _note(self, result: FrameResult, faces: int | None) -> None:
         self._metrics.frame(result)
         self._stats.add(self._clock(), result, faces)
 
@@ -233,115 +248,3 @@ def _result(job: Job, done: Retouched) -> FrameResult:
     if done.fresh:
         return "fresh"
     return "reused" if done.reused else "late"
-
-
-class _EngineLane:
-    """The engine thread: one waiting job, newest wins; what it answered is kept until the next
-    frame asks."""
-
-    def __init__(
-        self,
-        engine: RetouchEngine,
-        lock: threading.Lock,
-        metrics: Metrics,
-        label: str,
-        clock: Callable[[], float],
-    ) -> None:
-        self._engine, self._lock, self._metrics, self._label = engine, lock, metrics, label
-        self._clock = clock
-        self._slot: Latest[Job] = Latest()
-        self.thread = threading.Thread(target=self._run, name=f"engine {label}", daemon=True)
-        self._turn = threading.Condition()
-        # All below is guarded by _turn. At most two answers wait: one running and one in the slot.
-        self._answers: list[tuple[Job, list[EditLayer] | Exception]] = []
-        self._running: tuple[Job, float] | None = None
-        self._recent_s: deque[float] = deque(maxlen=_RECENT_CALLS)
-        self._stopped = False
-        self._failing = False
-
-    def start(self) -> None:
-        self.thread.start()
-
-    def stop(self) -> None:
-        """Asks the thread to end, and ends any wait for it."""
-        self._slot.close()
-        with self._turn:
-            self._stopped = True
-            self._turn.notify_all()
-
-    def put(self, job: Job) -> None:
-        """Leaves a job for the engine, in place of one that still waits."""
-        self._slot.put(job)
-
-    def answers(self, job: Job | None, deadline: float) -> list[tuple[Job, list[EditLayer]]]:
-        """What has arrived since the last call, oldest first; waits for `job`'s own answer until
-        `deadline`.
-
-        Raises:
-            EngineFailed: the engine raised on `job`.
-        """
-        with self._turn:
-            while job is not None and not self._has(job):
-                now = self._clock()
-                if self._stopped or now >= deadline or self._expected(job, now) > deadline:
-                    break
-                self._turn.wait(deadline - now)
-            arrived, self._answers = self._answers, []
-        good = [(asked, edits) for asked, edits in arrived if not isinstance(edits, Exception)]
-        for asked, edits in arrived:
-            if asked is job and isinstance(edits, Exception):
-                with self._turn:
-                    self._answers[:0] = good
-                raise EngineFailed("the engine raised on this frame") from edits
-        return good
-
-    def _has(self, job: Job) -> bool:
-        return any(asked is job for asked, _ in self._answers)
-
-    def _expected(self, job: Job, now: float) -> float:
-        """When `job` will be done if the engine is as quick as the quickest of its last calls.
-
-        A late engine is not waited for: its answer could not be used by this frame, and waiting
-        delays it.
-        """
-        quickest = min(self._recent_s, default=0.0)
-        if self._running is None:
-            return now + quickest
-        asked, since = self._running
-        if asked is job:
-            return since + quickest if since + quickest > now else now
-        return max(now, since + quickest) + quickest
-
-    def _run(self) -> None:
-        lower_priority(NICE_FRAMES)
-        while True:
-            try:
-                job = self._slot.get()
-            except Closed:
-                return
-            if job is None:
-                continue
-            began = self._clock()
-            with self._turn:
-                self._running = (job, began)
-            answer = self._ask(job)
-            with self._turn:
-                self._running = None
-                self._recent_s.append(self._clock() - began)
-                self._answers.append((job, answer))
-                del self._answers[:-2]
-                self._turn.notify_all()
-
-    def _ask(self, job: Job) -> list[EditLayer] | Exception:
-        try:
-            with self._lock:
-                began = self._clock()
-                edits = self._engine.retouch(job.crops, job.requests, job.conditionings)
-                self._metrics.stage("engine", self._clock() - began)
-        except Exception as error:  # told to the frame that asked; logged here once per burst
-            if not self._failing:
-                logger.exception("%s: the engine raised", self._label)
-            self._failing = True
-            return error
-        self._failing = False
-        return edits

@@ -266,3 +266,35 @@ def test_page_survives_the_service_and_says_the_words_again(
             until(page, "document.querySelector('#plan .keep') !== null", ANSWER_S)
             assert page.locator("#plan .edit").count() >= 1
             assert page.evaluate("document.body.dataset.notice") == ""
+
+
+def test_after_a_reload_the_look_is_back_and_can_be_undone(
+    service: RunningService, still_face: Path, tmp_path: Path
+) -> None:
+    with open_page(tmp_path / "p", *camera(still_face)) as page:
+        start(page, service.address)
+        say(page, "Remove all blemishes")
+        page.reload()
+        assert page.inner_text("#notice-title") == "Reconnecting…"
+        until(page, "document.body.dataset.state === 'live'", CONNECT_S)
+        until(page, "document.querySelector('#plan .edit') !== null", ANSWER_S)
+        assert page.inner_text("#reply") == "Your look is back."
+        page.click("#undo")
+        until(page, "document.querySelector('#plan .edit') === null", ANSWER_S)
+        # Stop is for good: there is nothing left to come back to.
+        page.click("#stop")
+        assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_lost_connection_comes_back_by_itself_with_its_look(
+    service: RunningService, still_face: Path, tmp_path: Path
+) -> None:
+    with open_page(tmp_path / "p", *camera(still_face)) as page:
+        start(page, service.address)
+        say(page, "Remove all blemishes")
+        page.evaluate("window.connections.at(-1).close()")  # as a network that changes does
+        until(page, "document.body.dataset.notice === 'reconnecting'", ANSWER_S)
+        until(page, "document.body.dataset.state === 'live'", CONNECT_S)
+        assert page.evaluate("window.connections.length") == 2
+        assert page.inner_text("#reply") == "Your look is back."
+        assert page.locator("#plan .edit").count() >= 1

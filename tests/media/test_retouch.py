@@ -72,6 +72,22 @@ class Session:
         return result
 
 
+@pytest.mark.parametrize("of_this_job", [True, False])
+def test_what_was_done_meanwhile_changes_nothing_and_is_used_for_its_own_frame_only(of_this_job):
+    plain, prepared = Session(), Session()
+    for time_s in (0.0, 0.5, 1.0):
+        _, expected = plain.step(time_s, make_look())
+        job = prepared.retoucher.prepare(grey(time_s), make_look())
+        other = prepared.retoucher.prepare(grey(time_s, 160, 120), make_look())
+        decoded = planes_copy(job.frame)
+        prepared.retoucher.meanwhile(job if of_this_job else other)
+        result = prepared.retoucher.finish(job, [(job, [BRIGHTER])])
+        assert all(map(np.array_equal, planes_copy(result.frame), planes_copy(expected.frame)))
+        assert result.frame is not job.frame and result.frame.pts == job.frame.pts
+        assert all(map(np.array_equal, planes_copy(job.frame), decoded))
+    assert level(result) == 30
+
+
 def test_a_face_is_retouched_on_a_new_frame_and_the_rest_is_not():
     session = Session()
     result = session.settle(make_look())

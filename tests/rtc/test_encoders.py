@@ -10,9 +10,10 @@ import pytest
 from aiortc.codecs.h264 import H264PayloadDescriptor
 from aiortc.codecs.vpx import VpxPayloadDescriptor
 
-from stream_retouch.rtc.h264_encoder import LiveH264Encoder, level_for
+from stream_retouch.rtc import h264_encoder
+from stream_retouch.rtc.h264_encoder import LiveH264Encoder, level_for, threads_for
+from stream_retouch.rtc.key_frames import is_key_frame
 from stream_retouch.rtc.limits import RateLimits
-from stream_retouch.rtc.receiver import is_key_frame
 from stream_retouch.rtc.vp8_encoder import LiveVp8Encoder
 
 Encoder = LiveH264Encoder | LiveVp8Encoder
@@ -77,6 +78,31 @@ def test_the_h264_rate_is_right_whatever_the_camera_s_frame_rate(fps: int) -> No
     assert rate_of(encoder, film, 2 * fps, fps)[0] == pytest.approx(400_000, rel=0.25)
 
 
+def test_a_large_picture_is_encoded_in_two_slices_where_there_are_two_cores() -> None:
+    assert threads_for(1280, 720, 2) == threads_for(640, 480, 16) == 2
+    assert (
+        threads_for(1280, 720, 1) == threads_for(1280, 720, None) == threads_for(640, 360, 8) == 1
+    )
+
+
+def test_the_rate_of_two_slices_follows_its_target_and_every_slice_arrives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(h264_encoder, "threads_for", lambda width, height: 2)
+    encoder, film, decoder = LiveH264Encoder(LIMITS), Film(), av.CodecContext.create("h264", "r")
+    slices = []
+    for target in (600_000, 250_000):
+        encoder.target_bitrate = target
+        rate_of(encoder, film, 15)
+        assert rate_of(encoder, film, 45)[0] == pytest.approx(target, rel=0.25)
+    payloads, _ = encoder.encode(film.next(), force_keyframe=True)
+    stream = depacketised(encoder, payloads)
+    slices = [part for part in stream.split(b"\x00\x00\x01")[1:] if part[0] & 31 == 5]
+    assert len(slices) == 2
+    (picture,) = decoder.decode(av.Packet(stream)) or decoder.decode(None)  # type: ignore[attr-defined]
+    assert (picture.width, picture.height) == (320, 240)
+
+
 @BOTH
 def test_every_frame_leaves_before_the_next_one_comes(kind: type[Encoder]) -> None:
     encoder, film = kind(LIMITS), Film()
@@ -110,8 +136,11 @@ def test_every_encoder_has_its_own_bounds(kind: type[Encoder]) -> None:
 def test_a_key_frame_comes_when_it_is_asked_for_and_only_then(kind: type[Encoder]) -> None:
     encoder, film = kind(LIMITS), Film()
     wanted = [False, False, True, False, True, False]
-    keys = [is_key(encoder, encoder.encode(film.next(), force)[0]) for force in wanted]
-    assert keys == [True, False, True, False, True, False]
+    keys, told = [], []
+    for force in wanted:
+        keys.append(is_key(encoder, encoder.encode(film.next(), force)[0]))
+        told.append(encoder.key_frame)
+    assert keys == told == [True, False, True, False, True, False]
 
 
 @BOTH

@@ -165,7 +165,7 @@ def test_two_sessions_have_their_own_bounds() -> None:
             await client.connect(peer)
         for client in clients:
             await first(client.returned, is_marked)
-        bounds = [peer._sending._encoder._limits.max_bps for peer in (small, large)]  # type: ignore[union-attr]
+        bounds = [peer._sending._encoder.limits.max_bps for peer in (small, large)]  # type: ignore[union-attr]
         assert bounds == [400_000, 3_000_000]
         await closing(small, large, *clients)
         for worker in workers:

@@ -1,9 +1,8 @@
-"""Small rules: added delay, uplink rate, liveness, candidates."""
+"""Small rules: added delay, liveness, candidates."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
@@ -12,7 +11,6 @@ from stream_retouch.errors import SettingsError
 from stream_retouch.rtc.added_delay import HISTORY, WAITING, AddedDelay
 from stream_retouch.rtc.candidates import addresses_for
 from stream_retouch.rtc.liveness import Liveness
-from stream_retouch.rtc.uplink_rate import UplinkRate
 from tests.rtc.client import run
 
 
@@ -45,41 +43,6 @@ def test_neither_samples_nor_frames_that_never_leave_pile_up() -> None:
         delay.arrived(n, 0.0)
         delay.left(n, 1.0)
     assert len(delay.samples_ms) == HISTORY
-
-
-class Timid:
-    """An estimator that always says 300 kbps."""
-
-    def add(
-        self, arrival_time_ms: int, abs_send_time: int, payload_size: int, ssrc: int
-    ) -> tuple[int, list[int]] | None:
-        return (self.bitrate, [ssrc]) if arrival_time_ms else None
-
-    bitrate = 300_000
-
-
-@dataclass
-class Counts:
-    packets_expected: int = 0
-    packets_lost: int = 0
-
-
-def test_a_low_estimate_is_believed_only_while_packets_are_lost() -> None:
-    counts = Counts()
-    rate = UplinkRate(Timid(), {1: counts}, floor_bps=2_500_000, ceiling_bps=5_000_000)
-    answers = []
-    for second, lost in enumerate((0, 0, 5, 5, 5, 5)):
-        counts.packets_expected = 100 * second
-        counts.packets_lost = lost
-        answers.append(rate.add(1000 * second, 0, 1200, 1))
-    floor, estimate = (2_500_000, [1]), (300_000, [1])
-    assert answers == [None, floor, estimate, floor, floor, floor]
-
-
-def test_a_high_estimate_is_cut_at_the_ceiling() -> None:
-    bold = Timid()
-    bold.bitrate = 30_000_000
-    assert UplinkRate(bold, {}, 1, 5_000_000).add(1, 0, 1200, 9) == (5_000_000, [9])
 
 
 class Line:

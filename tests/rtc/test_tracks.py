@@ -8,6 +8,7 @@ import threading
 import av
 import pytest
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from stream_retouch.latest import Closed
 from stream_retouch.rtc.tracks import IncomingVideo, OutgoingVideo
@@ -52,6 +53,28 @@ def test_a_cancelled_reader_closes_its_frames() -> None:
         reader.cancel()
         await asyncio.wait([reader])
         assert incoming.frames.closed
+
+    run(main)
+
+
+def test_a_decoded_frame_is_there_before_the_event_loop_hears_of_it() -> None:
+    async def main() -> None:
+        incoming, track = IncomingVideo(), RemoteStreamTrack("video")
+        incoming.take_from(track)
+        reader = asyncio.create_task(incoming.read(track))
+        loop, frames = asyncio.get_running_loop(), [picture(32, 32, pts) for pts in (0, 3000)]
+
+        def decoder() -> None:  # as aiortc's does it
+            for item in (*frames, None):
+                asyncio.run_coroutine_threadsafe(track._queue.put(item), loop)
+
+        thread = threading.Thread(target=decoder)
+        thread.start()
+        thread.join()  # the loop stands still meanwhile
+        assert incoming.frames.try_get() is frames[1]
+        assert (incoming.received, incoming.frames.dropped) == (2, 1)
+        await reader  # and the end comes the usual way
+        assert incoming.frames.closed and incoming.received == 2
 
     run(main)
 

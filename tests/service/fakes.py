@@ -30,6 +30,7 @@ from stream_retouch.latest import Latest
 from stream_retouch.media.faces import Face
 from stream_retouch.media.frames import picture_of
 from stream_retouch.media.retouch import Job, Look, Retouched
+from stream_retouch.metrics import Stage, TransportCount
 from stream_retouch.service.parts import Parts, neutral
 
 PATIENCE_S = 30.0
@@ -203,6 +204,9 @@ class FakeRetoucher:
     def look_around(self) -> None:
         pass
 
+    def meanwhile(self, job: Job) -> None:
+        pass
+
     def finish(self, job: Job, answers: Sequence[tuple[Job, list[EditLayer]]]) -> Retouched:
         self.answers.append([asked.frame.pts or 0 for asked, _ in answers])
         fresh = not job.faces or any(asked is job for asked, _ in answers)
@@ -232,8 +236,10 @@ class FakePeer:
 
     def __init__(self) -> None:
         self.frames: Latest[av.VideoFrame] = Latest()
+        self.on_open: Callable[[], None] | None = None
         self.on_message: Callable[[str], None] | None = None
         self.on_closed: Callable[[], None] | None = None
+        self.on_stalled: Callable[[bool], None] | None = None
         self.dropped_out = 0
         self.added_ms: tuple[float, ...] = ()
         self.out: queue.Queue[av.VideoFrame] = queue.Queue()
@@ -242,6 +248,16 @@ class FakePeer:
         self.error: Exception | None = None
         self.has_audio = False
         self.listener: Callable[[NDArray[np.int16]], None] | None = None
+        self.waiting = 0
+        self.counts: dict[TransportCount, float] = {}
+        self.stages: dict[Stage, list[float]] = {}
+
+    def transport_counts(self) -> dict[TransportCount, float]:
+        return self.counts
+
+    def take_stage_seconds(self) -> dict[Stage, list[float]]:
+        taken, self.stages = self.stages, {}
+        return taken
 
     def listen(self, listener: Callable[[NDArray[np.int16]], None] | None) -> None:
         self.listener = listener

@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 class Browser(TestClient):
     """A client of a service of fakes; `peers` are the service's ends of its sessions."""
 
-    def __init__(self, parts_given: Any, **settings: Any) -> None:
+    def __init__(self, parts_given: Any, *, cores: float = 64, **settings: Any) -> None:
         self.peers: list[FakePeer] = []
         self.peer_error: Exception | None = None
         self.engine = FakeEngine()
@@ -44,6 +44,7 @@ class Browser(TestClient):
             parts(self.engine) if parts_given is None else parts_given,
             make_peer=self._make_peer,
             make_retoucher=lambda _: FakeRetoucher(),
+            cores=cores,
         )
         self.service: Service = app.state.service
         super().__init__(app, base_url=HERE)
@@ -136,6 +137,22 @@ def test_too_many_sessions_are_told_to_come_back() -> None:
         assert response.status_code == 503
         assert int(response.headers["Retry-After"]) > 0
         assert "all 1 sessions are taken" in response.json()["detail"]
+
+
+def test_a_machine_that_is_full_says_how_many_it_carries_and_serves_them_on() -> None:
+    with Browser(None, cores=0.5) as client:
+        session = client.begin()
+        response = client.post("/session", content=OFFER, headers=SDP)
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert response.json()["detail"] == (
+            "this machine carries 1 stream and they need all of it; try again when one has ended, "
+            "or run the service on more cores"
+        )
+        assert 'refused_total{reason="overload"} 1.0' in client.get("/metrics").text
+        with client.socket(session) as ws:
+            ws.send_json({"type": "state"})
+            assert ws.receive_json()["type"] == "ack"
 
 
 def test_a_peer_that_breaks_is_this_users_problem_only(
@@ -232,7 +249,12 @@ def test_a_foreign_host_or_origin_gets_403_everywhere(
         ("GET", "/healthz"),
         ("GET", "/metrics"),
         ("GET", "/openapi.json"),
+        ("GET", "/ice"),
         ("POST", "/session"),
+        ("POST", "/whip/x"),
+        ("POST", "/whep/x"),
+        ("PATCH", "/whip/x/y"),
+        ("DELETE", "/whep/x/y"),
         ("OPTIONS", "/session"),
         ("DELETE", "/session/x"),
     ):
@@ -312,11 +334,17 @@ def test_the_page_and_its_files_are_served(browser: Browser) -> None:
 
 def test_openapi_documents_every_endpoint_with_examples(browser: Browser) -> None:
     paths = browser.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/session", "/session/{session_id}", "/healthz", "/readyz", "/metrics"}
+    own = {"/session", "/session/{session_id}", "/ice", "/healthz", "/readyz", "/metrics"}
+    whip = {
+        f"/{kind}/{{name}}{below}" for kind in ("whip", "whep") for below in ("", "/{resource}")
+    }
+    assert set(paths) == own | whip
     post = paths["/session"]["post"]
-    assert set(post["responses"]) == {"201", "400", "401", "403", "413", "415", "503"}
+    told = {"201", "400", "401", "403", "413", "415", "422", "429", "503"}
+    assert set(post["responses"]) == told
     assert post["requestBody"]["content"]["application/sdp"]["example"].startswith("v=0")
-    assert set(post["responses"]["201"]["headers"]) == {"Location", "ETag"}
+    headers = {"Location", "ETag", "Resume", "Resumed"}
+    assert set(post["responses"]["201"]["headers"]) == headers
     for path, methods in paths.items():
         for method, operation in methods.items():
             for status, answer in operation["responses"].items():
@@ -389,6 +417,9 @@ def test_the_peer_gets_its_limits_from_the_settings() -> None:
     )
     assert (options.host, options.max_bitrate_bps) == ("127.0.0.1", 4_000_000)
     assert (options.ice_servers, options.connect_timeout_s) == (("stun:a.example",), 7)
+    assert (options.udp_ports, options.advertise) == (None, None)
+    behind_nat = peer_options(Settings(udp_ports=(50_000, 50_199), advertise="203.0.113.7"))
+    assert (str(behind_nat.udp_ports), behind_nat.advertise) == ("50000-50199", "203.0.113.7")
 
 
 SCRIPT = """

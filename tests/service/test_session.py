@@ -16,6 +16,7 @@ from stream_retouch.errors import SdpError, ServiceUnavailable, SessionNotFound
 from stream_retouch.language.plan import InstructionPlan
 from stream_retouch.metrics import Metrics
 from stream_retouch.service.instructions import InstructionThread
+from stream_retouch.service.ladder import RUNGS
 from stream_retouch.service.session import COULD_NOT, SUPERSEDED, Session
 from stream_retouch.service.sessions import Sessions
 from stream_retouch.settings import Settings
@@ -52,7 +53,7 @@ def run(test: Callable[[], Coroutine[Any, Any, T]]) -> T:
 class House:
     """A service's sessions with fakes on every side."""
 
-    def __init__(self, *face_ids: int, **settings: Any) -> None:
+    def __init__(self, *face_ids: int, cores: float = 64, **settings: Any) -> None:
         self.settings = Settings(frame_budget_ms=1000, **settings)
         self.metrics = Metrics()
         self.engine, self.planner = FakeEngine(), FakePlanner()
@@ -63,7 +64,7 @@ class House:
         self.offers_fail: Exception | None = None
         self._face_ids = face_ids
         self.sessions = Sessions(
-            self.settings, self.metrics, self._make_peer, lambda _: self._make_retoucher()
+            self.settings, self.metrics, self._make_peer, lambda _: self._make_retoucher(), cores
         )
 
     def _make_peer(self) -> FakePeer:
@@ -431,6 +432,21 @@ def test_once_a_second_the_session_tells_how_it_does() -> None:
     run(test)
 
 
+def test_a_client_whose_video_stands_is_told_so_and_stays() -> None:
+    async def test() -> None:
+        async with house() as home:
+            session, peer = await home.enter()
+            assert peer.on_stalled is not None
+            for stalled in (True, False):
+                peer.on_stalled(stalled)
+                assert await peer.told_next("video") == {"type": "video", "stalled": stalled}
+            assert peer.closed == 0 and home.sample("stream_retouch_sessions") == 1
+            await home.sessions.end(session.id)
+            assert peer.on_stalled is None
+
+    run(test)
+
+
 def test_an_unusable_offer_leaves_nothing_open() -> None:
     async def test() -> None:
         async with house() as home:
@@ -453,6 +469,40 @@ def test_no_more_sessions_than_allowed_and_an_ended_one_makes_room() -> None:
             with pytest.raises(SessionNotFound, match="start a new one with POST /session"):
                 home.sessions.get(session.id)
             await home.enter()
+
+    run(test)
+
+
+def test_a_full_machine_refuses_the_next_and_takes_one_when_one_has_left() -> None:
+    async def test() -> None:
+        async with house(cores=1.0) as home:
+            session, _ = await home.enter()
+            with pytest.raises(ServiceUnavailable, match="this machine carries 1 stream") as caught:
+                await home.enter()
+            assert caught.value.reason == "overload" and len(home.peers) == 1
+            await home.sessions.end(session.id)
+            await home.enter()
+
+    run(test)
+
+
+def test_a_step_on_the_ladder_is_told_and_shows_in_the_stats_and_the_frames() -> None:
+    async def test() -> None:
+        async with house(7) as home:
+            session, peer = await home.enter()
+            session.go_to(RUNGS[4])
+            assert await peer.told_next("quality") == {
+                "type": "quality", "rung": 4, "scale": 0.5, "note": RUNGS[4].note
+            }  # fmt: skip
+            frame = frame_at(0)
+            peer.frames.put(frame)
+            assert await asyncio.to_thread(peer.out.get, timeout=PATIENCE_S) is frame
+            assert (await peer.told_next("stats"))["rung"] == 4
+            peer.added_ms = (20.0, 1070.0, 20.0)  # a frame may wait for a second here
+            assert session.effort().late == 1
+            peer.added_ms = (20.0, 1070.0, 1000.0, 1150.0)
+            effort = session.effort()
+            assert (effort.frames, effort.timed, effort.late) == (1, 4, 2)
 
     run(test)
 

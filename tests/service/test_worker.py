@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 
 import av
 import pytest
@@ -13,8 +14,12 @@ import pytest
 from stream_retouch.language.plan import InstructionPlan, amounts
 from stream_retouch.media.retouch import Look
 from stream_retouch.metrics import Metrics
+from stream_retouch.service.engine_turns import EngineTurns
+from stream_retouch.service.ladder import RUNGS
+from stream_retouch.service.load import Effort
 from stream_retouch.service.parts import neutral
-from stream_retouch.service.worker import FrameWorker, lower_priority
+from stream_retouch.service.priority import lower_priority
+from stream_retouch.service.worker import FrameWorker
 from tests.service.fakes import PATIENCE_S, FakeEngine, FakePeer, FakeRetoucher, frame_at
 
 
@@ -26,7 +31,7 @@ class Bench:
         budget_s: float,
         *face_ids: int,
         engine: FakeEngine | None = None,
-        lock: threading.Lock | None = None,
+        turns: EngineTurns | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.peer = FakePeer()
@@ -40,7 +45,7 @@ class Bench:
             self.peer,
             self.retoucher,
             self.engine,
-            lock or threading.Lock(),
+            turns or EngineTurns(),
             lambda: self.look,
             self.metrics,
             budget_s=budget_s,
@@ -197,8 +202,8 @@ def test_the_first_frame_of_a_look_and_changes_of_faces_are_told(patient: Bench)
 
 
 def test_two_workers_never_call_their_shared_engine_at_once() -> None:
-    engine, lock = FakeEngine(), threading.Lock()
-    benches = [Bench(PATIENCE_S, 1, engine=engine, lock=lock) for _ in range(2)]
+    engine, turns = FakeEngine(), EngineTurns()
+    benches = [Bench(PATIENCE_S, 1, engine=engine, turns=turns) for _ in range(2)]
     for index in range(30):
         for bench in benches:
             bench.peer.frames.put(frame_at(index))
@@ -253,3 +258,53 @@ def test_a_thread_can_always_be_made_more_polite() -> None:
     thread = threading.Thread(target=twice)
     thread.start()
     thread.join()
+
+
+# Rungs
+
+
+def test_on_the_first_rung_every_second_frame_asks_the_engine_and_all_leave(patient: Bench) -> None:
+    patient.through(0)
+    patient.worker.rung = RUNGS[1]
+    for index in range(1, 9):
+        _, out = patient.through(index)
+        assert out.pts == index
+    patient.close()
+    assert patient.engine.seen == [0, 2, 4, 6, 8]
+    assert patient.counted("fresh") == 5 and patient.counted("reused") == 4
+
+
+def test_on_the_last_rung_frames_go_through_as_they_came_and_are_counted(patient: Bench) -> None:
+    patient.through(0)
+    patient.worker.rung = RUNGS[-1]
+    for index in range(1, 5):
+        frame, out = patient.through(index)
+        assert out is frame
+    patient.close()
+    assert patient.engine.seen == [0] and patient.counted("bypassed") == 4
+    stats = patient.worker.stats()
+    assert stats.fresh_share is not None and stats.fresh_share < 1 and stats.faces == 1
+    effort = patient.worker.effort()
+    assert effort.frames == 5 and effort.busy_s > 0
+
+
+def test_a_rung_makes_the_picture_smaller_and_a_failing_engine_does_not_make_it_large_again(
+    patient: Bench,
+) -> None:
+    patient.worker.rung = RUNGS[3]
+    patient.engine.error = RuntimeError("device lost")
+    large = av.VideoFrame(1280, 720, "yuv420p")
+    large.pts, large.time_base = 0, Fraction(1, 30)
+    patient.peer.frames.put(large)
+    out = patient.peer.out.get(timeout=PATIENCE_S)
+    assert (out.width, out.height, out.pts) == (640, 360, 0)
+
+
+def test_waiting_for_the_engine_is_no_work() -> None:
+    now = [0.0]
+    engine = FakeEngine()
+    engine.on_call = lambda: now.__setitem__(0, now[0] + 0.5)
+    bench = Bench(PATIENCE_S, 1, engine=engine, clock=lambda: now[0])
+    bench.through(0)
+    bench.close()
+    assert bench.worker.effort() == Effort(frames=1, busy_s=0.0)

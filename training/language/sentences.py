@@ -22,6 +22,9 @@ _MISTOLD = 0.1
 _SORTED = 24
 """Batches that are drawn together, so that sentences of like length stand together."""
 
+_LONG = 8
+"""The longest of so many sentences come in half batches, which keeps the memory of a step down."""
+
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Words (B, T), padding in front; programs (B, S), padding behind."""
 Row = tuple[list[int], list[int], int]
@@ -57,7 +60,12 @@ class Sentences(IterableDataset[Batch]):
         while True:
             rows = [self._row(pieces, rng) for _ in range(self.batch * _SORTED)]
             rows.sort(key=lambda row: row[2])
-            chunks = [rows[i : i + self.batch] for i in range(0, len(rows), self.batch)]
+            half, long = (
+                max(self.batch // 2, 1),
+                len(rows) - len(rows) // _LONG // self.batch * self.batch,
+            )
+            chunks = [rows[i : i + self.batch] for i in range(0, long, self.batch)]
+            chunks += [rows[i : i + half] for i in range(long, len(rows), half)]
             for i in order.permutation(len(chunks)):
                 words, programs, _ = zip(*chunks[i], strict=True)
                 yield (

@@ -5,11 +5,12 @@
 import { Chips } from "./chips.js";
 import { History } from "./history.js";
 import { Peer } from "./peer.js";
+import { Resume } from "./resume.js";
 import { listCameras, openCamera, openSample } from "./sources.js";
 import { Speak } from "./speak.js";
 import { Stage } from "./stage.js";
 import { Talk } from "./talk.js";
-import { ACTION_LABEL, NOTICES, PILL } from "./words.js";
+import { ACTION_LABEL, NOTICES, PILL, RESUME } from "./words.js";
 
 const BACKOFF_S = [0.5, 1, 2, 4, 8];
 const SILENCE_MS = 4000;
@@ -36,10 +37,13 @@ const page = {
   engine: "–",
   heardAt: 0,
   stats: null,
+  quality: null,
   figures: null,
+  connected: false, // once since the page was loaded: from then on `look` is what the person wants
   look: { strength: 1, enabled: true, overlay: false },
 };
 
+const resume = new Resume();
 const stage = new Stage(by("stage"));
 const talk = new Talk({
   form: by("say"), words: by("words"), examples: by("examples"), reply: by("reply"), undo: by("undo"), redo: by("redo"),
@@ -106,8 +110,10 @@ function again() {
 
 // ---- source
 
-async function start(source) {
-  stop();
+// `code`: the notice to begin with.
+async function start(source, code = "") {
+  halt(false);
+  notify(code);
   page.source = source;
   document.body.dataset.source = source;
   by("source").value = source;
@@ -150,14 +156,26 @@ function dropStream() {
   stage.showLocal(null);
 }
 
-function stop() {
+function halt(end) {
   page.attempt += 1;
   clearTimeout(page.retry);
-  dropPeer();
+  dropPeer(end);
   dropStream();
   speak.close();
   notify("");
+}
+
+function stop() {
+  halt(true);
+  resume.forget();
   setState("idle");
+}
+
+// Goes on where this tab was when it was loaded again a moment ago; false when it was nowhere.
+function comeBack() {
+  const source = resume.earlier();
+  if (source) start(source, "reconnecting");
+  return Boolean(source);
 }
 
 async function fillCameras() {
@@ -172,15 +190,15 @@ async function fillCameras() {
 
 // ---- connection
 
-function dropPeer() {
+function dropPeer(end = false) {
   const { peer } = page;
   page.peer = null;
-  page.stats = null;
+  page.stats = page.quality = null;
   page.figures = null;
   stage.showReturned(null);
   talk.disconnected();
   speak.disconnected();
-  peer?.close();
+  peer?.close(end);
   renderFigures();
 }
 
@@ -188,11 +206,13 @@ async function connect() {
   clearTimeout(page.retry);
   dropPeer();
   if (!document.body.dataset.notice) setState("connecting");
-  const peer = new Peer(token, {
+  const hooks = {
     onMessage: (message) => peer === page.peer && receive(message),
     onReturned: (stream) => peer === page.peer && stage.showReturned(stream),
-    onLost: (code) => peer === page.peer && waitAndRetry(code),
-  });
+    onLost: () => peer === page.peer && waitAndRetry("reconnecting"),
+    onSession: (secret) => resume.remember(secret, page.source),
+  };
+  const peer = new Peer(token, hooks, resume.token);
   page.peer = peer;
   try {
     await peer.connect(page.stream);
@@ -209,11 +229,17 @@ async function connect() {
   notify("");
   setState("live");
   const { strength, enabled, overlay } = page.look;
-  if (strength !== 1) send({ type: "strength", value: strength });
-  if (!enabled) send({ type: "enable", value: false });
-  if (overlay) send({ type: "overlay", value: true });
+  if (page.connected) {
+    // They may have been moved meanwhile.
+    send({ type: "strength", value: strength });
+    send({ type: "enable", value: enabled });
+    send({ type: "overlay", value: overlay });
+  }
+  page.connected = true;
   send({ type: "state" });
-  talk.connected();
+  talk.connected(peer.resumed === true);
+  if (peer.resumed === true) talk.tell(RESUME.back);
+  else if (peer.resumed === false) talk.tell(talk.restore || talk.asked ? RESUME.again : RESUME.gone);
   speak.connected();
 }
 
@@ -241,6 +267,7 @@ function waitAndRetry(code, retryAfterS = 0, detail = "") {
 function receive(message) {
   page.heardAt = performance.now();
   if (message.type === "stats") page.stats = message;
+  else if (message.type === "quality") page.quality = message;
   else if (message.type === "state") showState(message);
   else if (message.type === "ack" && !String(message.id).startsWith(idPrefix)) send({ type: "state" });
   talk.receive(message);
@@ -265,11 +292,12 @@ async function tick() {
     const alive = await fetch("/healthz", { cache: "no-store" }).then((r) => r.ok, () => false);
     if (peer !== page.peer) return;
     // It answers and yet the session is silent: the session is gone, the service is not.
-    waitAndRetry(alive ? "path-blocked" : "server-gone");
+    waitAndRetry(alive ? "reconnecting" : "server-gone");
     return;
   }
   const figures = await peer.figures().catch(() => null);
   if (peer !== page.peer || !figures) return;
+  resume.alive();
   page.figures = figures;
   if (figures.encodeMs || figures.roundTripMs) {
     stage.setDelay(figures.encodeMs + figures.roundTripMs + (Number(page.stats?.added_ms) || 20));
@@ -284,7 +312,11 @@ function renderFigures() {
   const added = Number(stats?.added_ms);
   by("fps").textContent = figures ? String(Math.round(figures.fps)) : "–";
   by("added").textContent = stats && Number.isFinite(added) ? String(Math.round(added)) : "–";
-  by("hint").hidden = !(page.state === "live" && stats && stats.faces === 0 && page.look.enabled);
+  // What is left out is told once it can be seen.
+  const busy = page.quality?.rung >= 2 ? page.quality.note : "";
+  by("hint").textContent = busy ? busy[0].toUpperCase() + busy.slice(1) : "No face in view";
+  const unseen = stats && stats.faces === 0;
+  by("hint").hidden = !(page.state === "live" && page.look.enabled && (busy || unseen));
   document.body.dataset.decoded = String(figures?.framesDecoded ?? 0);
   document.body.dataset.faces = String(stats?.faces ?? "");
   if (!figures) {
@@ -351,11 +383,12 @@ for (const button of document.querySelectorAll("[data-start]")) {
 addEventListener("pagehide", () => {
   page.attempt += 1;
   clearTimeout(page.retry);
-  page.peer?.close(true);
+  resume.alive();
+  page.peer?.close(); // not for good: it may be a reload
   page.peer = null;
   speak.close();
 });
-addEventListener("pageshow", (event) => event.persisted && stop());
+addEventListener("pageshow", (event) => event.persisted && !comeBack() && stop());
 addEventListener("online", () => page.state === "waiting" && again());
 
 if (["480", "720", "1080"].includes(query.get("size"))) by("size").value = query.get("size");
@@ -363,4 +396,6 @@ setInterval(tick, TICK_MS);
 renderLook();
 setState("idle");
 if (!window.RTCPeerConnection) fail("webrtc-missing");
-else if (["camera", "sample"].includes(query.get("autostart"))) start(query.get("autostart"));
+else if (performance.getEntriesByType("navigation")[0]?.type === "reload" && comeBack()) {
+  // Another type of navigation may be a copy of the tab, whose video must not be taken away.
+} else if (["camera", "sample"].includes(query.get("autostart"))) start(query.get("autostart"));

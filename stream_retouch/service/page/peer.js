@@ -15,12 +15,16 @@ export class PeerError extends Error {
 }
 
 export class Peer {
-  // hooks: onMessage(object), onReturned(MediaStream), onLost(code)
-  constructor(token, hooks) {
+  // hooks: onMessage(object), onReturned(MediaStream), onLost(code), onSession(its resume token)
+  // `resume` is the token of the session whose look is taken over.
+  constructor(token, hooks, resume = "") {
     this.token = token;
     this.hooks = hooks;
+    this.resume = resume;
+    this.resumed = null; // true: the look is back, false: it was not kept, null: not asked for
     this.location = "";
     this.closed = false;
+    this.ended = false;
     this.last = null;
   }
 
@@ -31,7 +35,11 @@ export class Peer {
   // Resolves when the control channel is open. Throws PeerError.
   async connect(stream) {
     if (!window.RTCPeerConnection) throw new PeerError("webrtc-missing");
-    this.connection = new RTCPeerConnection({ iceServers: [] });
+    this.connection = new RTCPeerConnection({ iceServers: await this.#iceServers() });
+    if (this.closed) {
+      this.connection.close();
+      throw new PeerError("closed");
+    }
     this.channel = this.connection.createDataChannel("control");
     this.channel.onmessage = (event) => this.#read(event.data);
     this.connection.ontrack = (event) => this.#returned(event);
@@ -65,14 +73,29 @@ export class Peer {
     if (!this.closed) await this.audio?.sender.replaceTrack(track);
   }
 
-  // Ends the session on both sides. `keepalive` lets the request outlive the page.
-  close(keepalive = false) {
+  // Ends the connection. With `end` the session is over for good; without, the service keeps its look for a while.
+  close(end = false) {
     if (this.closed) return;
     this.closed = true;
+    this.ended = end;
     this.connection?.close();
-    if (this.location) {
-      fetch(this.location, { method: "DELETE", keepalive, headers: this.#headers() }).catch(() => {});
+    if (end && this.location) this.#delete();
+  }
+
+  #delete() {
+    fetch(this.location, { method: "DELETE", keepalive: true, headers: this.#headers() }).catch(() => {});
+  }
+
+  // STUN and TURN servers with credentials that are this page's own; usually none.
+  async #iceServers() {
+    let response;
+    try {
+      response = await fetch("/ice", { headers: this.#headers(), cache: "no-store" });
+    } catch {
+      throw new PeerError("server-gone");
     }
+    // What keeps this request out is told by the next one.
+    return response.ok ? (await response.json()).iceServers : [];
   }
 
   async #addVideo(stream) {
@@ -99,7 +122,11 @@ export class Peer {
     try {
       response = await fetch("/session", {
         method: "POST",
-        headers: { "Content-Type": "application/sdp", ...this.#headers() },
+        headers: {
+          "Content-Type": "application/sdp",
+          ...(this.resume ? { Resume: this.resume } : {}),
+          ...this.#headers(),
+        },
         body: offer,
       });
     } catch {
@@ -108,6 +135,9 @@ export class Peer {
     const text = await response.text();
     if (response.status === 201) {
       this.location = response.headers.get("Location") ?? "";
+      this.resumed = { "?1": true, "?0": false }[response.headers.get("Resumed")] ?? null;
+      if (this.ended) this.#delete(); // it was ended while the offer was under way
+      else this.hooks.onSession(response.headers.get("Resume") ?? "");
       return text;
     }
     const retryAfterS = Number(response.headers.get("Retry-After")) || 0;

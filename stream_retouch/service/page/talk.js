@@ -19,6 +19,7 @@ export class Talk {
     this.changedAt = 0;
     this.online = false;
     this.restore = false;
+    this.unsure = false; // whether the service has done what was asked for last
     this.asked = null; // the turn whose answer is awaited
     this.heardTurns = []; // spoken turns that the service carries out by itself
     this.timer = 0;
@@ -44,20 +45,29 @@ export class Talk {
     this.#next();
   }
 
-  connected() {
+  // `resumed`: the service still has the look, and knows the turns. Then the look is set only where an answer was
+  // lost, so that nothing is done twice.
+  connected(resumed) {
     this.online = true;
-    this.restore = this.plan.edits.length + this.plan.keep.length > 0;
+    this.restore = resumed ? this.unsure : this.plan.edits.length + this.plan.keep.length > 0;
+    this.unsure = false;
     this.#next();
   }
 
   disconnected() {
     this.online = false;
+    this.unsure ||= this.restore || Boolean(this.asked) || this.heardTurns.length > 0;
     for (const turn of [this.asked, ...this.heardTurns]) {
       // A chip's change is in `plan` already.
       if (turn?.item) this.history.mark(turn, turn.kind === "hand" ? "done" : "waiting", KEPT);
     }
     this.asked = null;
     this.heardTurns = [];
+  }
+
+  // Says something that is no answer.
+  tell(text) {
+    this.#showReply(text, false);
   }
 
   receive(message) {

@@ -90,6 +90,13 @@ export const SPEECH = {
   "recogniser-failed": "The browser's recogniser stopped; try again.",
 };
 
+// What became of the look when the connection came back.
+export const RESUME = {
+  back: "Your look is back.",
+  again: "Your look is set again. What undo could go back to is forgotten.",
+  gone: "Your look was kept for a minute, which is over: say again what to change.",
+};
+
 // What went wrong and what helps. `retry`: the page tries again by itself.
 export const NOTICES = {
   "camera-refused": {
@@ -135,6 +142,12 @@ export const NOTICES = {
   "network-down": {
     title: "No network interface is up",
     text: "The browser finds no way out of this machine, which it needs even to reach a service on the same machine. Switch on Wi-Fi or plug in a cable.",
+    actions: ["again"],
+    retry: true,
+  },
+  reconnecting: {
+    title: "Reconnecting…",
+    text: "The connection was lost. Your look is kept for a minute and comes back by itself.",
     actions: ["again"],
     retry: true,
   },

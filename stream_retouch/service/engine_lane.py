@@ -1,0 +1,177 @@
+"""The engine thread of one session: one waiting job, newest wins; what it answered is kept until
+the next frame asks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from stream_retouch.engine import EditLayer, RetouchEngine
+from stream_retouch.latest import Closed, Latest
+from stream_retouch.media.retouch import Job
+from stream_retouch.metrics import Metrics
+from stream_retouch.service.engine_turns import EngineTurns
+from stream_retouch.service.priority import NICE_FRAMES, lower_priority
+
+logger = logging.getLogger(__name__)
+
+_RECENT_CALLS = 3
+
+
+class EngineFailed(Exception):
+    """The engine raised while it retouched this very frame; the cause is chained. Never leaves the
+    frame path."""
+
+
+class EngineLane:
+    """Takes jobs from the frame thread and gives answers back to it.
+
+    Args:
+        engine: may be shared with other sessions.
+        turns: of all who share the engine.
+        label: names the thread and the log lines.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        engine: RetouchEngine,
+        turns: EngineTurns,
+        metrics: Metrics,
+        label: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine, self._turns, self._metrics, self._label = engine, turns, metrics, label
+        self._clock = clock
+        self._slot: Latest[Job] = Latest()
+        self.thread = threading.Thread(target=self._run, name=f"engine {label}", daemon=True)
+        self._changed = threading.Condition()
+        # All below is guarded by _changed. At most two answers wait: one running, one in the slot.
+        self._answers: list[tuple[Job, list[EditLayer] | Exception]] = []
+        self._running: tuple[Job, float] | None = None
+        self._recent_s: deque[float] = deque(maxlen=_RECENT_CALLS)
+        self._stopped = False
+        self._failing = False
+
+    def start(self) -> None:
+        """Starts the thread. Call once."""
+        self.thread.start()
+
+    def stop(self) -> None:
+        """Asks the thread to end, and ends any wait for it, or of it for its turn."""
+        self._slot.close()
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._turns.leave(self)
+
+    def put(self, job: Job) -> None:
+        """Leaves a job for the engine, in place of one that still waits."""
+        self._slot.put(job)
+
+    def answers(self, job: Job | None, deadline: float) -> list[tuple[Job, list[EditLayer]]]:
+        """What has arrived since the last call, oldest first; waits for `job`'s own answer until
+        `deadline`.
+
+        Raises:
+            EngineFailed: the engine raised on `job`.
+        """
+        with self._changed:
+            while job is not None and not self._has(job):
+                now = self._clock()
+                if self._stopped or now >= deadline or self._expected(job, now) > deadline:
+                    break
+                self._changed.wait(deadline - now)
+            arrived, self._answers = self._answers, []
+        good = [(asked, edits) for asked, edits in arrived if not isinstance(edits, Exception)]
+        for asked, edits in arrived:
+            if asked is job and isinstance(edits, Exception):
+                with self._changed:
+                    self._answers[:0] = good
+                raise EngineFailed("the engine raised on this frame") from edits
+        return good
+
+    def _has(self, job: Job) -> bool:
+        return any(asked is job for asked, _ in self._answers)
+
+    def _expected(self, job: Job, now: float) -> float:
+        """When `job` will be done if the engine is as quick as the quickest of its last calls, the
+        wait for a turn included.
+
+        A late engine is not waited for: its answer could not be used by this frame, and waiting
+        delays it.
+        """
+        quickest = min(self._recent_s, default=0.0)
+        if self._running is None:
+            return now + quickest
+        asked, since = self._running
+        if asked is job:
+            return since + quickest if since + quickest > now else now
+        return max(now, since + quickest) + quickest
+
+    def _run(self) -> None:
+        lower_priority(NICE_FRAMES)
+        while True:
+            try:
+                job = self._slot.get()
+                if job is not None:
+                    self._serve(job)
+            except Closed:
+                return
+
+    def _serve(self, job: Job) -> None:
+        """One job, or the newer one that has come when it is its turn."""
+        began = self._clock()
+        self._note_running(job, began)
+        answer: list[EditLayer] | Exception | None = None
+        if self._turns.acquire(self):
+            newer = self._newer()
+            if newer is not None:
+                job = newer
+                self._note_running(job, began)
+            answer = self._ask(job)
+        with self._changed:
+            self._running = None
+            if answer is not None:
+                self._recent_s.append(self._clock() - began)
+                self._answers.append((job, answer))
+                del self._answers[:-2]
+            self._changed.notify_all()
+
+    def _newer(self) -> Job | None:
+        """The job that came while this one waited for its turn, if any."""
+        try:
+            return self._slot.try_get()
+        except Closed:
+            return None
+
+    def _note_running(self, job: Job, began: float) -> None:
+        with self._changed:
+            self._running = (job, began)
+
+    def _ask(self, job: Job) -> list[EditLayer] | Exception | None:
+        """The edits, a turn for each face; the first turn is ours already. None when stopped."""
+        edits: list[EditLayer] = []
+        spent_s = 0.0
+        for i in range(len(job.crops)):
+            if i and not self._turns.acquire(self):
+                return None
+            began = self._clock()
+            try:
+                one = slice(i, i + 1)
+                edits += self._engine.retouch(
+                    job.crops[one], job.requests[one], job.conditionings[one]
+                )
+            except Exception as error:  # told to the frame that asked; logged once per burst
+                if not self._failing:
+                    logger.exception("%s: the engine raised", self._label)
+                self._failing = True
+                return error
+            finally:
+                spent_s += self._clock() - began
+                self._turns.release()
+        self._metrics.stage("engine", spent_s)
+        self._failing = False
+        return edits

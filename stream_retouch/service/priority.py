@@ -1,0 +1,26 @@
+"""How politely a thread takes its share of the processor."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+
+logger = logging.getLogger(__name__)
+
+NICE_FRAMES = 2
+"""Politeness of the frame and engine threads: the event loop, which paces packets, goes first."""
+
+
+def lower_priority(step: int) -> None:
+    """Makes the calling thread yield to the others by `step` nice levels, where the system can do
+    that."""
+    if sys.platform != "linux":  # elsewhere a thread id names some other process, or nothing
+        return
+    try:
+        thread = threading.get_native_id()
+        nice = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, nice + step))
+    except OSError:
+        logger.debug("the priority of %s stays as it is", threading.current_thread().name)

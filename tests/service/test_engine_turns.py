@@ -1,0 +1,288 @@
+"""The shared engine is given in turns: nobody starves, and four faces get no more than one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stream_retouch.engine import CROP_SIZE, REQUEST_CHANNELS, REQUEST_SIZE, Conditioning, EditLayer
+from stream_retouch.language.plan import InstructionPlan, amounts
+from stream_retouch.media.retouch import Job, Look
+from stream_retouch.metrics import Metrics
+from stream_retouch.service.engine_lane import EngineFailed, EngineLane
+from stream_retouch.service.engine_turns import EngineTurns
+from stream_retouch.service.parts import neutral
+from tests.fakes import make_layer
+from tests.service.fakes import PATIENCE_S, face, frame_at
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for what other threads must do; fails when they never do."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.001)
+
+
+class Queue:
+    """Threads that each want one turn, and the order in which they got it."""
+
+    def __init__(self) -> None:
+        self.turns = EngineTurns()
+        self.got: list[str] = []
+        self.threads: list[threading.Thread] = []
+
+    def join(self, name: str, timeout_s: float | None = None) -> None:
+        """One more waits; the next one comes after it."""
+
+        def want() -> None:
+            if self.turns.acquire(name, timeout_s):
+                self.got.append(name)
+                self.turns.release()
+            else:
+                self.got.append(f"not {name}")
+
+        before = self.turns.waiting
+        self.threads.append(threading.Thread(target=want))
+        self.threads[-1].start()
+        if timeout_s is None:
+            until(lambda: self.turns.waiting == before + 1)
+
+    def end(self) -> None:
+        for thread in self.threads:
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+
+
+def test_turns_are_given_in_the_order_in_which_they_were_asked_for() -> None:
+    queue = Queue()
+    assert queue.turns.acquire()
+    for name in "cabdef":
+        queue.join(name)
+    queue.turns.release()
+    queue.end()
+    assert queue.got == list("cabdef")
+    assert queue.turns.acquire(timeout_s=0)  # nobody holds it any more
+
+
+def test_a_wait_ends_in_time_and_leaves_no_hole_in_the_queue() -> None:
+    queue = Queue()
+    assert queue.turns.acquire()
+    queue.join("first", timeout_s=0.0)
+    queue.end()
+    queue.join("second")
+    queue.turns.release()
+    queue.end()
+    assert queue.got == ["not first", "second"]
+
+
+def test_who_leaves_waits_no_longer_and_never_again_and_the_others_stay() -> None:
+    class Owner:
+        pass
+
+    queue, owner = Queue(), Owner()
+    assert queue.turns.acquire()
+    queue.join("one")
+    given: list[bool] = []
+    thread = threading.Thread(target=lambda: given.append(queue.turns.acquire(owner)))
+    thread.start()
+    until(lambda: queue.turns.waiting == 2)
+    queue.turns.leave(owner)
+    thread.join(PATIENCE_S)
+    assert given == [False] and queue.turns.waiting == 1
+    queue.turns.release()
+    queue.end()
+    assert queue.got == ["one"]
+    assert not queue.turns.acquire(owner)
+
+
+def test_the_time_it_is_held_is_summed_up() -> None:
+    now = [0.0]
+    turns = EngineTurns(clock=lambda: now[0])
+    for _ in range(3):
+        assert turns.acquire()
+        now[0] += 0.25
+        assert turns.held_s % 1 in (0.25, 0.5, 0.75)
+        turns.release()
+        now[0] += 10
+    assert turns.held_s == 0.75
+
+
+class SteppedEngine:
+    """Does one call at a time, when it is told to; notes whose faces it saw."""
+
+    name = "stepped"
+    crop_size = CROP_SIZE
+
+    def __init__(self) -> None:
+        self.step = threading.Semaphore(0)
+        self.began: list[tuple[int, int]] = []
+        """Session and frame of every crop."""
+        self.error: Exception | None = None
+        self.largest = 0
+
+    def retouch(
+        self,
+        crops: NDArray[np.uint8],
+        requests: NDArray[np.float32],
+        conditionings: Sequence[Conditioning],
+    ) -> list[EditLayer]:
+        assert len(crops) == len(requests) == len(conditionings)
+        self.largest = max(self.largest, len(crops))
+        self.began.append((int(crops[0, 0, 0, 0]), int(crops[0, 0, 0, 1])))
+        assert self.step.acquire(timeout=PATIENCE_S)
+        if self.error is not None:
+            raise self.error
+        return [make_layer() for _ in crops]
+
+    def close(self) -> None:
+        pass
+
+
+class House:
+    """Sessions, by number, that share one engine; each always has a job waiting."""
+
+    def __init__(self, *faces: int) -> None:
+        self.engine, self.turns = SteppedEngine(), EngineTurns()
+        self.faces = faces
+        self.lanes = [
+            EngineLane(self.engine, self.turns, Metrics(), f"{i}", time.monotonic)
+            for i in range(len(faces))
+        ]
+        self.frame = 0
+        for lane in self.lanes:
+            lane.start()
+
+    def job(self, session: int) -> Job:
+        """The next frame of a session."""
+        count = self.faces[session]
+        crops = np.zeros((count, CROP_SIZE, CROP_SIZE, 3), np.uint8)
+        crops[..., 0], crops[..., 1] = session, self.frame % 256
+        look = Look(0, InstructionPlan(), amounts(InstructionPlan()), neutral(), {})
+        faces = [face(i) for i in range(count)]
+        requests = np.zeros((count, REQUEST_CHANNELS, REQUEST_SIZE, REQUEST_SIZE), np.float32)
+        known = frozenset(range(count))
+        frame = frame_at(self.frame)
+        return Job(
+            frame, None, self.frame / 30, look, faces, known, faces, crops, requests,
+            [neutral()] * count,
+        )  # fmt: skip
+
+    def picture(self) -> None:
+        """A new frame for everybody."""
+        self.frame += 1
+        for session, lane in enumerate(self.lanes):
+            lane.put(self.job(session))
+
+    def everybody_waits(self) -> None:
+        """Until one has the engine and all others wait for it."""
+        until(lambda: self.turns.waiting == len(self.lanes) - 1)
+
+    def turn(self) -> None:
+        """The engine does one call."""
+        before = len(self.engine.began)
+        self.everybody_waits()
+        self.engine.step.release()
+        until(lambda: len(self.engine.began) == before + 1)
+
+    def close(self) -> None:
+        self.engine.step.release(100)
+        for lane in self.lanes:
+            lane.stop()
+        for lane in self.lanes:
+            lane.thread.join(PATIENCE_S)
+            assert not lane.thread.is_alive()
+
+
+def test_when_the_engine_is_short_four_faces_get_no_more_turns_than_one() -> None:
+    house = House(4, 1, 1)
+    house.picture()
+    for _ in range(30):
+        house.turn()
+        house.picture()  # every lane always has another job
+    shares = Counter(session for session, _ in house.engine.began[1:])
+    house.close()
+    assert set(shares.values()) == {10}
+    assert house.engine.largest == 1
+
+
+def test_a_turn_comes_after_one_face_of_each_of_the_others() -> None:
+    house = House(4, 4, 1, 2)
+    house.picture()
+    for _ in range(40):
+        house.turn()
+        house.picture()
+    order = [session for session, _ in house.engine.began]
+    house.close()
+    for i in range(4, len(order) - 3):
+        assert sorted(order[i : i + 4]) == [0, 1, 2, 3]
+
+
+def test_what_is_left_when_the_others_want_nothing_goes_to_the_four_faces() -> None:
+    house = House(4, 1)
+    for session in (0, 1):
+        house.lanes[session].put(house.job(session))
+        until(lambda s=session: len(house.engine.began) + house.turns.waiting == s + 1)
+    house.engine.step.release(5)
+    until(lambda: len(house.engine.began) == 5)
+    order = [session for session, _ in house.engine.began]
+    house.close()
+    assert order == [0, 1, 0, 0, 0]
+
+
+def test_a_session_that_waited_long_brings_its_newest_frame() -> None:
+    house = House(1, 1)
+    house.lanes[0].put(house.job(0))
+    until(lambda: len(house.engine.began) == 1)
+    for _ in range(5):
+        house.frame += 1
+        house.lanes[1].put(house.job(1))
+        until(lambda: house.turns.waiting == 1)
+    house.engine.step.release()
+    until(lambda: len(house.engine.began) == 2)
+    house.close()
+    assert house.engine.began == [(0, 0), (1, 5)]
+
+
+def test_all_faces_of_a_picture_are_answered_together_and_counted_as_one_stage() -> None:
+    house = House(4)
+    job = house.job(0)
+    house.engine.step.release(4)
+    house.lanes[0].put(job)
+    answers = house.lanes[0].answers(job, time.monotonic() + PATIENCE_S)
+    house.close()
+    assert [(asked is job, len(edits)) for asked, edits in answers] == [(True, 4)]
+
+
+def test_an_engine_that_raises_gives_its_turn_back() -> None:
+    house = House(2, 1)
+    house.engine.error = RuntimeError("device lost")
+    job = house.job(0)
+    house.engine.step.release()
+    house.lanes[0].put(job)
+    with pytest.raises(EngineFailed):
+        house.lanes[0].answers(job, time.monotonic() + PATIENCE_S)
+    house.engine.error = None
+    other = house.job(1)
+    house.engine.step.release()
+    house.lanes[1].put(other)
+    assert len(house.lanes[1].answers(other, time.monotonic() + PATIENCE_S)) == 1
+    house.close()
+
+
+def test_a_session_that_ends_while_another_hangs_in_the_engine_waits_for_nobody() -> None:
+    house = House(1, 4)
+    house.lanes[0].put(house.job(0))
+    until(lambda: len(house.engine.began) == 1)
+    house.lanes[1].put(house.job(1))
+    until(lambda: house.turns.waiting == 1)
+    house.lanes[1].stop()
+    house.lanes[1].thread.join(PATIENCE_S)
+    assert not house.lanes[1].thread.is_alive() and not house.turns.waiting
+    house.close()
