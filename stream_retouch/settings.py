@@ -356,7 +356,9 @@ _KINDS: dict[str, _Kind] = {
     "max_message_bytes": _whole(1_024, 1_048_576),
     "max_sdp_bytes": _whole(1_024, 1_048_576),
     "requests_per_s": _real(0, 1_000),
-    "trusted_proxies": _Kind("addresses or networks like 10.0.0.0/8, separated by commas", _networks),
+    "trusted_proxies": _Kind(
+        "addresses or networks like 10.0.0.0/8, separated by commas", _networks
+    ),
     "connect_timeout_s": _real(1, 3_600),
     "shutdown_timeout_s": _real(0.1, 60),
     "planner": _text("embedded, grammar, a URL like http://host:port/v1 or a folder", _PLANNER),

@@ -93,7 +93,9 @@ def load(folder: Path) -> tuple[PlannerNet, TurnPieces]:
         if (pieces.sentence is None) != (model.sentence is None):
             raise ValueError(f"a sentence encoder and {SENTENCE} belong together")
         if pieces.sentence is not None and pieces.count != model.config.vocabulary:
-            raise ValueError(f"{TOKENIZER} has {pieces.count} pieces, not {model.config.vocabulary}")
+            raise ValueError(
+                f"{TOKENIZER} has {pieces.count} pieces, not {model.config.vocabulary}"
+            )
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as problem:
         raise WeightsError(str(folder), f"no planner that fits ({problem})") from problem
     except Exception as problem:  # tokenizers raises bare Exception

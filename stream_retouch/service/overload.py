@@ -9,6 +9,7 @@ ladders; and it says whether one more session fits.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -55,7 +56,7 @@ class Overload:
     Args:
         sessions: those that are open, by their ids.
         engine_s: how long the engine was held so far, seconds.
-        cores: that this process may use.
+        cores: that this process may use; infinite: nothing is measured, and nobody refused.
         clock: monotonic seconds.
         cpu: processor time of this process, seconds.
     """
@@ -70,7 +71,7 @@ class Overload:
         cpu: Callable[[], float] = time.process_time,
     ) -> None:
         self._metrics, self._sessions, self._engine_s = metrics, sessions, engine_s
-        self._clock, self._cpu = clock, cpu
+        self._clock, self._cpu, self._cores = clock, cpu, cores
         self._meter = LoadMeter()
         self._admission = Admission(cores)
         self._ladders: dict[str, tuple[Ladder, float]] = {}  # and when the session came
@@ -81,7 +82,8 @@ class Overload:
 
     def start(self) -> None:
         """Begins on the running loop. Call once."""
-        self._task = asyncio.create_task(self._run(), name="overload")
+        if math.isfinite(self._cores):
+            self._task = asyncio.create_task(self._run(), name="overload")
 
     async def close(self) -> None:
         """Ends it. May be called twice."""

@@ -136,7 +136,9 @@ class Sessions:
             raise
         if asked:
             self._metrics.resumed(kept is not None)
-        logger.info("%s begins%s", session.label, "" if kept is None else " with a look that was kept")
+        logger.info(
+            "%s begins%s", session.label, "" if kept is None else " with a look that was kept"
+        )
         return session, answer
 
     def get(self, session_id: str) -> Session:

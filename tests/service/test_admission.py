@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from stream_retouch.service.admission import FULL, LAG_MS, LATE_SHARE, USUAL_CORES, Admission
@@ -50,7 +52,7 @@ def test_load_of_others_on_the_machine_counts() -> None:
 
 
 def test_the_engine_s_time_is_shared_too() -> None:
-    admission = Admission(cores=64)
+    admission = Admission(cores=math.inf)
     for _ in range(30):
         admission.learn(1, load(0.5, engine=0.3))
     assert admission.refusal(2, load(1.0, engine=0.6), saving=False) is None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -142,7 +143,7 @@ class Street:
             Metrics(),
             self._make_peer,
             lambda finder: FrameRetoucher(finder, tracker=FakeTracker([make_face(0)]), fade_s=0),
-            cores=64,
+            cores=math.inf,
         )
         self._peers: list[FakePeer] = []
         self.homes: dict[int, tuple[Session, FakePeer]] = {}
@@ -266,7 +267,7 @@ def test_three_browsers_at_once_get_their_own_pictures_and_only_one_is_retouched
         face = FaceBox(110, 70, 210, 170)
         engine = FakeEngine(make_layer(offset=-40))
         parts = Parts(engine, lambda: FakeFinder([face]), AnyConditioner(), GrammarPlanner())
-        app = create_app(Settings(frame_budget_ms=500), parts, cores=64)
+        app = create_app(Settings(frame_budget_ms=500), parts, cores=math.inf)
         clients = [GreyClient(luma) for luma in (80, 140, 200)]
         web = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8080"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -27,7 +28,7 @@ FACE = FaceBox(110, 70, 210, 170)
 async def service(engine: RetouchEngine) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a running service that sees one face in the middle of every picture."""
     parts = Parts(engine, lambda: FakeFinder([FACE]), FakeConditioner(), GrammarPlanner())
-    app = create_app(Settings(frame_budget_ms=500), parts)
+    app = create_app(Settings(frame_budget_ms=500), parts, cores=math.inf)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import httpx
 import pytest
@@ -50,7 +51,7 @@ def test_a_whole_session_leaves_no_word_and_no_secret_in_the_logs(
     async def main() -> None:
         engine = FakeEngine(make_layer(offset=-48))
         parts = Parts(engine, lambda: FakeFinder([FACE]), FakeConditioner(), Careless())
-        app = create_app(Settings(frame_budget_ms=500, token=TOKEN), parts)
+        app = create_app(Settings(frame_budget_ms=500, token=TOKEN), parts, cores=math.inf)
         headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {TOKEN}"}
         async with (
             app.router.lifespan_context(app),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -35,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 class Browser(TestClient):
     """A client of a service of fakes; `peers` are the service's ends of its sessions."""
 
-    def __init__(self, parts_given: Any, *, cores: float = 64, **settings: Any) -> None:
+    def __init__(self, parts_given: Any, *, cores: float = math.inf, **settings: Any) -> None:
         self.peers: list[FakePeer] = []
         self.peer_error: Exception | None = None
         self.engine = FakeEngine()

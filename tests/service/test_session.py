@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -53,7 +54,7 @@ def run(test: Callable[[], Coroutine[Any, Any, T]]) -> T:
 class House:
     """A service's sessions with fakes on every side."""
 
-    def __init__(self, *face_ids: int, cores: float = 64, **settings: Any) -> None:
+    def __init__(self, *face_ids: int, cores: float = math.inf, **settings: Any) -> None:
         self.settings = Settings(frame_budget_ms=1000, **settings)
         self.metrics = Metrics()
         self.engine, self.planner = FakeEngine(), FakePlanner()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -80,7 +81,7 @@ class Client(TestClient):
             make_retoucher=lambda _: FakeRetoucher(),
             make_publisher=self._make_publisher,
             make_viewer=self._make_viewer,
-            cores=64,
+            cores=math.inf,
         )
         self.service = app.state.service
         super().__init__(app, base_url=HERE)

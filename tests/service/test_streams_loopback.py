@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -40,7 +41,7 @@ async def service(token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
     parts = Parts(engine, lambda: FakeFinder([FACE]), FakeConditioner(), GrammarPlanner())
     settings = Settings(frame_budget_ms=500, token=token, speech="off")
     config = uvicorn.Config(
-        create_app(settings, parts, cores=64), port=0, log_config=None, ws="websockets-sansio"
+        create_app(settings, parts, cores=math.inf), port=0, log_config=None, ws="websockets-sansio"
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
