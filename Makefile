@@ -37,6 +37,9 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(PY) -m benchmarks.fps --engine openvino
 	$(PY) -m benchmarks.latency --size 1280x720 --fps 30 --seconds 10
+	$(PY) -m benchmarks.loss --rows ours --seconds 30
+	$(PY) -m benchmarks.load --users 1,2,3
+	$(PY) -m benchmarks.load --viewers 10
 	$(PY) -m benchmarks.quality --split heldout
 	$(PY) -m benchmarks.stability
 	$(PY) -m benchmarks.vfid
@@ -53,7 +56,7 @@ help:
 	@echo '             make run ARGS="--port 9000"'
 	@echo 'make test    set up once, then run the tests;  make test ARGS="tests/media -x"'
 	@echo 'make lint    ruff, ruff format --check, mypy --strict'
-	@echo 'make bench   speed, delay, quality, steadiness, faces and words on this machine (40 minutes)'
+	@echo 'make bench   speed, delay, loss, load, quality, steadiness, faces and words on this machine (an hour)'
 	@echo 'make clean   remove the set-up and everything made from the sources'
 	@echo
 	@echo 'PYTHON=python3.12    the Python to set up with, 3.11 to 3.14'
