@@ -129,6 +129,10 @@ class LiveH264Encoder(H264Encoder):
         self.key_frame = any(packet.is_keyframe for packet in packets)
         yield from self._split_bitstream(b"".join(bytes(packet) for packet in packets))
 
+    def left_out(self, frame: av.VideoFrame) -> None:
+        """Counts a frame that is not to be encoded: those that are must not grow by it."""
+        self._measure_interval(ticks_of(frame))
+
     def _measure_interval(self, timestamp: int) -> None:
         if self._last_timestamp is not None:
             step = min(max(timestamp - self._last_timestamp, 1), LONGEST * self._announced_ticks)

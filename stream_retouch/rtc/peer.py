@@ -127,8 +127,9 @@ class Peer(Link):
 
     @property
     def dropped_out(self) -> int:
-        """Frames given to `send` but not sent: replaced, late, or refused by the encoder."""
-        failed = self._sending.failed if self._sending is not None else 0
+        """Frames given to `send` but not sent: replaced, late, refused by the encoder, or too much for the rate."""
+        sending = self._sending
+        failed = sending.failed + sending.left_out if sending is not None else 0
         return failed + (self._outgoing.dropped if self._outgoing is not None else 0)
 
     @property

@@ -23,6 +23,7 @@ import av
 from aiortc import RTCRtpSender
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
+from stream_retouch.rtc.burst import Burst
 from stream_retouch.rtc.delivery import Delivery, Picture
 from stream_retouch.rtc.downlink_rate import DownlinkRate
 from stream_retouch.rtc.encodable import copy_at
@@ -91,10 +92,13 @@ class VideoSending:
         """Frames encoded and sent."""
         self.failed = 0
         """Frames left out because the encoder raised."""
+        self.left_out = 0
+        """Frames left out because those before them were larger than the rate allows."""
         self.on_encoded: Callable[[float], None] = lambda seconds: None
         """Called on the encoder's thread with how long a frame took."""
         self.answers = KeyFrameAnswers()
         """The receiver's requests for key frames."""
+        self._burst = Burst()
         self.rate = DownlinkRate(encoder.limits)
         """What the receiver lets us send."""
         self.delivery = Delivery(
@@ -118,8 +122,12 @@ class VideoSending:
         if not self._sender._enabled or not isinstance(frame, av.VideoFrame):
             return None
         now = self._loop.time()
-        self._encoder.target_bitrate = self.rate.target(now)
+        rate = self._encoder.target_bitrate = self.rate.target(now)
         force_keyframe = self.answers.due(now) or self._failing
+        if not force_keyframe and self._burst.leaves_out(now, rate):
+            self.left_out += 1
+            self._encoder.left_out(frame)
+            return None
         try:
             payloads, timestamp = await self._loop.run_in_executor(
                 self._executor, self._encode, frame, repeated, force_keyframe
@@ -130,6 +138,7 @@ class VideoSending:
         self._failing = False
         if not payloads:
             return None
+        self._burst.sent(sum(map(len, payloads)))
         if self._encoder.key_frame:
             self.answers.made(now)
         # After pictures that were repeated, a source whose clock had stopped goes on earlier.

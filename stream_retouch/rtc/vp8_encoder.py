@@ -74,6 +74,9 @@ class LiveVp8Encoder(Vp8Encoder):
         self.picture_id = (self.picture_id + 1) % (1 << 15)
         return payloads, timestamp
 
+    def left_out(self, frame: av.VideoFrame) -> None:
+        """Counts a frame that is not to be encoded; libvpx goes by time stamps, so there is nothing to count."""
+
     def _outdated(self, codec: av.VideoCodecContext, frame: av.VideoFrame, timestamp: int) -> bool:
         if (frame.width, frame.height) != (codec.width, codec.height):
             return True
