@@ -22,11 +22,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import av
+from aiortc.mediastreams import VIDEO_CLOCK_RATE
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
 from stream_retouch.latest import Latest
 from stream_retouch.metrics import TransportCount
 from stream_retouch.rtc.audio_relay import AudioRelay
+from stream_retouch.rtc.burst import Burst
 from stream_retouch.rtc.encodable import copy_at, ticks_of
 from stream_retouch.rtc.limits import RateLimits
 from stream_retouch.rtc.seat import Encoded, Seat
@@ -57,11 +59,12 @@ class VideoEncoding:
         self, codec: RTCRtpCodecParameters, limits: RateLimits, video_encoder: str
     ) -> None:
         self._encoder = encoder_for(codec, limits, video_encoder)
+        self._burst = Burst()
         self._last: av.VideoFrame | None = None
         self._last_ticks = -1
 
     def encode(self, frame: av.VideoFrame, force_key: bool) -> Encoded | None:
-        """`frame` as payloads; None when it is not later than the one before.
+        """`frame` as payloads; None when it is not later than the one before, or left out (burst.py).
 
         Raises:
             av.FFmpegError, ValueError: it cannot be encoded; the next one may be.
@@ -69,11 +72,16 @@ class VideoEncoding:
         ticks = ticks_of(frame)
         if ticks <= self._last_ticks:
             return None
+        rate = self._encoder.target_bitrate
+        if not force_key and self._burst.leaves_out(ticks / VIDEO_CLOCK_RATE, rate):
+            self._encoder.left_out(frame)
+            return None
         try:
             payloads, timestamp = self._encoder.encode(frame, force_key)
         except (av.FFmpegError, ValueError):
             self._encoder.codec = None
             raise
+        self._burst.sent(sum(map(len, payloads)))
         self._last, self._last_ticks = frame, ticks
         return Encoded(payloads, timestamp, self._encoder.key_frame) if payloads else None
 

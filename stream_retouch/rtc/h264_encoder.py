@@ -21,7 +21,7 @@ from fractions import Fraction
 
 import av
 from aiortc.codecs.h264 import H264Encoder
-from aiortc.mediastreams import VIDEO_TIME_BASE
+from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE
 from av.frame import Frame
 from av.video.frame import PictureType
 
@@ -32,8 +32,6 @@ GOP_FRAMES = 3000
 """Frames between key frames nobody asked for: a receiver that needs one asks (PLI)."""
 VBV_SECONDS = 0.2
 """How much rate x264 may borrow from later frames; 0.1 s gave away a sixth of the rate."""
-RTP_CLOCK = 90_000
-"""Ticks a second."""
 LONGEST = 4
 """Frame intervals beyond this many announced ones are pauses: no reason for a burst after them."""
 INTERVAL_GAIN = 0.1
@@ -89,7 +87,7 @@ class LiveH264Encoder(H264Encoder):
         """Whether the latest encoded frame was a key frame."""
         self._target_bps = limits.clamp(limits.start_bps)
         self._encodable = EncodableFrames()
-        self._announced_ticks = RTP_CLOCK / limits.frame_rate
+        self._announced_ticks = VIDEO_CLOCK_RATE / limits.frame_rate
         self._interval_ticks = self._announced_ticks
         self._last_timestamp: int | None = None
 
