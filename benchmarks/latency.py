@@ -215,7 +215,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.latency", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--size", type=_size, default=(1280, 720), metavar="WxH")
+    parser.add_argument("--size", type=report.picture_size(4), default=(1280, 720), metavar="WxH")
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--engine", default="openvino", help="openvino, eager or passthrough")
@@ -233,13 +233,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--service", default=SERVICE, metavar="MODULE", help="starts the service (to try parts)"
     )
     return parser.parse_args(argv)
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()) or int(width) % 4 or int(height) % 4:
-        raise argparse.ArgumentTypeError(f"must be like 1280x720, sides multiples of 4, not {text}")
-    return int(width), int(height)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

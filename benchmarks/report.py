@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,34 +98,78 @@ def file_path(text: str) -> Path:
     return path
 
 
+def picture_size(multiple: int) -> Callable[[str], tuple[int, int]]:
+    """Reads an argument like 1280x720, sides multiples of `multiple`."""
+
+    def parse(text: str) -> tuple[int, int]:
+        width, _, height = text.partition("x")
+        whole = width.isdigit() and height.isdigit()
+        if not whole or int(width) % multiple or int(height) % multiple:
+            raise argparse.ArgumentTypeError(
+                f"must be like 1280x720, sides multiples of {multiple}, not {text}"
+            )
+        return int(width), int(height)
+
+    return parse
+
+
 def last_line(values: dict[str, Any]) -> str:
     """`values` as one line."""
     return json.dumps(values, separators=(",", ":"))
 
 
-def write(out: Path | None, command: str, rows: Sequence[Row], values: dict[str, Any]) -> Path:
-    """Writes the result file, and a plot beside it if matplotlib is installed; gives its path."""
+def write_file(
+    out: Path | None,
+    what: str,
+    title: str,
+    command: str,
+    blocks: Sequence[str],
+    values: dict[str, Any],
+    plot: Callable[[Path], bool],
+    shows: str,
+) -> Path:
+    """Writes a result file, and a plot beside it; gives its path.
+
+    Args:
+        out: where; None for ``what``, machine and day in the folder of results.
+        title: its heading.
+        command: that measured it.
+        blocks: Markdown, after the machine and the versions.
+        values: the JSON at its end; ``hardware`` and ``versions`` are told at the top.
+        plot: writes the picture; False when it cannot.
+        shows: what the picture shows.
+    """
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     slug = re.sub(r"[^a-z0-9]+", "-", hardware().lower()).strip("-")
-    late = values["engine_delay_ms"]
-    what = f"latency-engine-{late:.0f}-ms-late" if late else "latency"
     path = out or RESULTS / f"{what}_{slug}_{today}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    parts = [
-        f"# Latency, {values['size']} at {values['camera_fps']} frames a second, {values['codec']}",
-        f"`{command}`",
-        f"{today}, {values['hardware']}; "
-        + ", ".join(f"{name} {version}" for name, version in values["versions"].items()),
-        table(rows),
-        "added: last packet of a frame in to last packet of the same frame out, at the service; "
-        "round trip: the same at the client's socket; fresh: share of frames whose edit came from "
-        "their own crop. CPU is of one core, the client not included.",
-    ]
-    if _plot(path.with_suffix(".png"), rows):
-        parts.append(f"![added delay over time]({path.with_suffix('.png').name})")
+    packages = ", ".join(f"{name} {version}" for name, version in values["versions"].items())
+    parts = [f"# {title}", f"`{command}`", f"{today}, {values['hardware']}; {packages}", *blocks]
+    if plot(path.with_suffix(".png")):
+        parts.append(f"![{shows}]({path.with_suffix('.png').name})")
     parts.append("```json\n" + json.dumps(values, indent=1) + "\n```")
     path.write_text("\n\n".join(parts) + "\n")
     return path
+
+
+def write(out: Path | None, command: str, rows: Sequence[Row], values: dict[str, Any]) -> Path:
+    """Writes the result file of delays; gives its path."""
+    late = values["engine_delay_ms"]
+    return write_file(
+        out,
+        f"latency-engine-{late:.0f}-ms-late" if late else "latency",
+        f"Latency, {values['size']} at {values['camera_fps']} frames a second, {values['codec']}",
+        command,
+        [
+            table(rows),
+            "added: last packet of a frame in to last packet of the same frame out, at the service; "
+            "round trip: the same at the client's socket; fresh: share of frames whose edit came from "
+            "their own crop. CPU is of one core, the client not included.",
+        ],
+        values,
+        lambda path: _plot(path, rows),
+        "added delay over time",
+    )
 
 
 def _plot(path: Path, rows: Sequence[Row]) -> bool:

@@ -113,7 +113,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--instructions", type=int, default=20, help="texts that are measured")
-    parser.add_argument("--size", type=_size, default=(1280, 720), metavar="WxH")
+    parser.add_argument("--size", type=common.picture_size(8), default=(1280, 720), metavar="WxH")
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument("--engine", default="openvino")
     parser.add_argument("--codec", choices=("h264", "vp8"), default="h264")
@@ -128,13 +128,6 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if args.instructions < 1:
         parser.error("--instructions must be at least 1")
     return args
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()) or int(width) % 8 or int(height) % 8:
-        raise argparse.ArgumentTypeError(f"must be like 1280x720, sides multiples of 8, not {text}")
-    return int(width), int(height)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.instruction_latency.measured import BOUNDS, Measured
 from benchmarks.instruction_latency.shown import SHARE
-from benchmarks.report import RESULTS, hardware
+from benchmarks.report import write_file
 
 PARTS = {
     "understood": "text sent to `plan` received: planner and conditioner",
@@ -56,22 +53,16 @@ def _number(value: float | None) -> str:
 
 def write(out: Path | None, command: str, found: dict[str, Any], runs: Sequence[Measured]) -> Path:
     """Writes the result file, and a plot beside it if matplotlib is installed; gives its path."""
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    slug = re.sub(r"[^a-z0-9]+", "-", hardware().lower()).strip("-")
-    path = out or RESULTS / f"instruction-latency_{slug}_{today}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    packages = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    blocks = [
-        f"# From words to picture, {found['size']} at {found['camera_fps']} frames a second",
-        f"`{command}`",
-        f"{today}, {found['hardware']}; {packages}",
-        tables(found),
-    ]
-    if _plot(path.with_suffix(".png"), runs):
-        blocks.append(f"![change over time]({path.with_suffix('.png').name})")
-    blocks.append("```json\n" + json.dumps(found, indent=1) + "\n```")
-    path.write_text("\n\n".join(blocks) + "\n")
-    return path
+    return write_file(
+        out,
+        "instruction-latency",
+        f"From words to picture, {found['size']} at {found['camera_fps']} frames a second",
+        command,
+        [tables(found)],
+        found,
+        lambda path: _plot(path, runs),
+        "change over time",
+    )
 
 
 def _plot(path: Path, runs: Sequence[Measured]) -> bool:

@@ -130,7 +130,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--join-s", type=float, default=2.0, help="between one user and the next (default 2)"
     )
-    parser.add_argument("--size", type=_size, default=(1280, 720), metavar="WxH")
+    parser.add_argument("--size", type=common.picture_size(4), default=(1280, 720), metavar="WxH")
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument(
         "--engine", default="openvino", help="an engine of `serve`; passthrough: nothing is said"
@@ -173,13 +173,6 @@ def _rows(text: str) -> list[str]:
     if not set(names) <= {"ours", "stock"}:
         raise argparse.ArgumentTypeError(f"must be ours, stock or both, not {text!r}")
     return names
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()) or int(width) % 4 or int(height) % 4:
-        raise argparse.ArgumentTypeError(f"must be like 1280x720, sides multiples of 4, not {text}")
-    return int(width), int(height)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import RESULTS, Row, hardware, versions, weights
+from benchmarks.report import Row, hardware, versions, weights, write_file
 
 _COLUMNS = (
     ("streams", "streams"),
@@ -75,25 +72,20 @@ def result(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, Any]:
 
 def write(out: Path | None, command: str, rows: Sequence[Row], values: dict[str, Any]) -> Path:
     """Writes the result file, and a plot beside it if matplotlib is installed; gives its path."""
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    slug = re.sub(r"[^a-z0-9]+", "-", hardware().lower()).strip("-")
-    what = "load-viewers" if all(r.figures["kind"] == "viewers" for r in rows) else "load"
-    path = out or RESULTS / f"{what}_{slug}_{today}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    packages = ", ".join(f"{name} {version}" for name, version in values["versions"].items())
-    blocks = [
-        f"# Load, {values['size']} at {values['camera_fps']} frames a second",
-        f"`{command}`",
-        f"{today}, {values['hardware']}; {packages}",
-        table(rows),
-        "What the figures mean stands in benchmarks/load/__init__.py; what was refused, why:",
-        "\n".join(f"* {reason}" for reason in _reasons(rows)) or "* nobody",
-    ]
-    if _plot(path.with_suffix(".png"), rows):
-        blocks.append(f"![frames a second and added delay]({path.with_suffix('.png').name})")
-    blocks.append("```json\n" + json.dumps(values, indent=1) + "\n```")
-    path.write_text("\n\n".join(blocks) + "\n")
-    return path
+    return write_file(
+        out,
+        "load-viewers" if all(r.figures["kind"] == "viewers" for r in rows) else "load",
+        f"Load, {values['size']} at {values['camera_fps']} frames a second",
+        command,
+        [
+            table(rows),
+            "What the figures mean stands in benchmarks/load/__init__.py; what was refused, why:",
+            "\n".join(f"* {reason}" for reason in _reasons(rows)) or "* nobody",
+        ],
+        values,
+        lambda path: _plot(path, rows),
+        "frames a second and added delay",
+    )
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:

@@ -113,7 +113,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--directions", type=_chosen(DIRECTIONS), default=list(DIRECTIONS), metavar="A,B"
     )
-    parser.add_argument("--size", type=_size, default=(1280, 720), metavar="WxH")
+    parser.add_argument("--size", type=common.picture_size(4), default=(1280, 720), metavar="WxH")
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument("--codec", choices=tuple(NAMES), default="h264")
     parser.add_argument("--seed", type=int, default=6)
@@ -144,13 +144,6 @@ def _chosen(known: Any) -> Any:
         return names
 
     return parse
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()) or int(width) % 4 or int(height) % 4:
-        raise argparse.ArgumentTypeError(f"must be like 1280x720, sides multiples of 4, not {text}")
-    return int(width), int(height)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import RESULTS, hardware, versions
+from benchmarks.report import hardware, versions, write_file
 
 BOUNDS: tuple[tuple[str, str, float], ...] = (
     ("freeze_ms_max", "one_packet", 300.0),
@@ -161,26 +158,22 @@ def bounds_table(found: dict[str, Any]) -> str:
 
 def write(out: Path | None, command: str, runs: Sequence[Measured], found: dict[str, Any]) -> Path:
     """Writes the result file, and a plot beside it if matplotlib is installed; gives its path."""
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    slug = re.sub(r"[^a-z0-9]+", "-", hardware().lower()).strip("-")
-    path = out or RESULTS / f"loss_{slug}_{today}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    packages = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    blocks = [
-        f"# Loss, {found['size']} at {found['camera_fps']} frames a second, {found['codec']}",
-        f"`{command}`",
-        f"{today}, {found['hardware']}; {packages}",
-        f"{found['seconds']:g} s a run, 25 ms each way, seed {found['seed']}; the worse direction "
-        "counts:",
-        bounds_table(found),
-        "Every run. What scenarios and figures mean stands in benchmarks/loss/__init__.py.",
-        tables(runs),
-    ]
-    if _plot(path.with_suffix(".png"), runs):
-        blocks.append(f"![pauses between frames]({path.with_suffix('.png').name})")
-    blocks.append("```json\n" + json.dumps(found, indent=1) + "\n```")
-    path.write_text("\n\n".join(blocks) + "\n")
-    return path
+    return write_file(
+        out,
+        "loss",
+        f"Loss, {found['size']} at {found['camera_fps']} frames a second, {found['codec']}",
+        command,
+        [
+            f"{found['seconds']:g} s a run, 25 ms each way, seed {found['seed']}; the worse direction "
+            "counts:",
+            bounds_table(found),
+            "Every run. What scenarios and figures mean stands in benchmarks/loss/__init__.py.",
+            tables(runs),
+        ],
+        found,
+        lambda path: _plot(path, runs),
+        "pauses between frames",
+    )
 
 
 def _plot(path: Path, runs: Sequence[Measured]) -> bool:
