@@ -125,11 +125,9 @@ def add_session_routes(app: FastAPI, service: Service) -> None:
         headers = {
             "Location": f"/session/{session.id}",
             "ETag": f'"{secrets.token_hex(8)}"',
-            "Resume": session.ticket.token,
+            **session.ticket.headers,
             "Cache-Control": "no-store",
         }
-        if session.ticket.asked:
-            headers["Resumed"] = "?1" if session.ticket.resumed else "?0"
         return Response(answer, 201, headers=headers, media_type="application/sdp")
 
     @app.options("/session", status_code=204, summary="What POST takes", response_class=Response)

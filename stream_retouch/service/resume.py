@@ -55,6 +55,12 @@ class Ticket:
         return self.kept is not None if self.asked else None
 
     @property
+    def headers(self) -> dict[str, str]:
+        """Of the answer that begins the session: its own token, and whether the look is back."""
+        told = {None: {}, True: {"Resumed": "?1"}, False: {"Resumed": "?0"}}[self.resumed]
+        return {"Resume": self.token, **told}
+
+    @property
     def note(self) -> str:
         """That in words; empty when none was asked for."""
         return {None: "", True: BACK, False: GONE}[self.resumed]

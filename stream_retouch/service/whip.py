@@ -75,9 +75,7 @@ def add_whip_routes(app: FastAPI, service: Service) -> None:
         links = [*ice_links(settings, time.time()), f'<{socket}>; rel="{CONTROL}"']
         path = f"/whip/{name}/{publisher.id}"
         response = created(request, path, answer, publisher.etag, links)
-        response.headers["Resume"] = session.ticket.token
-        if session.ticket.asked:
-            response.headers["Resumed"] = "?1" if session.ticket.resumed else "?0"
+        response.headers.update(session.ticket.headers)
         return response
 
     add_discovery_routes(app, "/whip/{name}", lambda: Response(status_code=204))

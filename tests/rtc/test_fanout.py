@@ -303,6 +303,18 @@ def test_the_encoder_aims_at_the_estimates_of_those_who_are_there() -> None:
     run(main)
 
 
+def test_after_the_rate_has_fallen_far_frames_are_left_out_but_no_key_frame() -> None:
+    encoding = VideoEncoding(codec("H264"), RateLimits(300_000, 3_000_000, 3_000_000, 30), "x264")
+    assert encoding.encode(picture(64, 64, 3000), False) is not None
+    assert encoding.encode(picture(64, 64, 6000), False) is not None
+    encoding.aim(300_000)
+    assert encoding.encode(picture(64, 64, 9000), False) is None
+    forced = encoding.encode(picture(64, 64, 12_000), True)
+    assert forced is not None and forced.key
+    sent = [encoding.encode(picture(64, 64, 15_000 + 3000 * i), False) for i in range(300)]
+    assert sent[:3].count(None) == 2 and None not in sent[-30:]
+
+
 def test_frames_out_of_order_are_left_out() -> None:
     encoding = VideoEncoding(codec("H264"), LIMITS, "x264")
     first = encoding.encode(picture(64, 64, 6000), False)
