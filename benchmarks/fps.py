@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from engines.conditioner import LanguageConditioner
 from engines.eager import EagerEngine
-from engines.openvino import OpenVINOEngine
+from engines.openvino import AskedPrecision, OpenVINOEngine
 from engines.parity import CROPS, Samples, answers, compare, samples
 from engines.weights_file import SIZE_HELP, chosen, weights_hash
 from stream_retouch.engine import CROP_SIZE, CROP_SIZES, RetouchEngine
@@ -75,7 +75,13 @@ def peak_mb() -> float:
 
 
 def measure(
-    name: str, weights: Path | None, threads: int, frames: int, cache: Path | None, crops: Path
+    name: str,
+    weights: Path | None,
+    threads: int,
+    frames: int,
+    cache: Path | None,
+    crops: Path,
+    precision: AskedPrecision = "auto",
 ) -> dict[str, Any]:
     """Everything the table and the JSON line tell."""
     _tell("loading eager and the conditioner")
@@ -84,10 +90,10 @@ def measure(
     _tell(f"loading {name}")
     engine: RetouchEngine
     if name == "openvino":
-        engine = OpenVINOEngine.load(weights, threads, cache)
-        precision = engine.precision
+        engine = OpenVINOEngine.load(weights, threads, cache, precision)
+        runs_in = engine.precision
     else:
-        engine, precision = EagerEngine.load(weights, threads), "f32"
+        engine, runs_in = EagerEngine.load(weights, threads), "f32"
     parity = compare(given.crops, answers(eager, given), answers(engine, given))
     _tell(f"{frames} crops through {name}, then through eager")
     taken = timings_ms(engine, given, frames)
@@ -102,7 +108,7 @@ def measure(
         "threads": threads,
         "frames": frames,
         "cpu": cpu_name(),
-        "precision": precision,
+        "precision": runs_in,
         "weights_sha256": weights_hash(weights),
         "peak_mb": round(peak_mb(), 1),
         "versions": {
@@ -137,6 +143,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.fps", description="Time one crop through an engine."
     )
     parser.add_argument("--engine", choices=("openvino", "eager"), default="openvino")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "int8", "bf16", "f32"),
+        default="auto",
+        help="of openvino (default auto: what the service takes here)",
+    )
     parser.add_argument("--frames", type=int, default=200, help="calls that count (default 200)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--size", type=int, choices=CROP_SIZES, help=SIZE_HELP)
@@ -149,13 +161,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--frames must be at least 1")
     try:
         weights = chosen(args.weights, args.size)
-        found = measure(args.engine, weights, args.threads, args.frames, args.cache, args.crops)
+        found = measure(
+            args.engine,
+            weights,
+            args.threads,
+            args.frames,
+            args.cache,
+            args.crops,
+            args.precision,
+        )
     except StreamRetouchError as problem:
         print(f"benchmarks.fps: {problem}", file=sys.stderr)
         return 1
     line = json.dumps(found)
     if args.out:
         command = f"python -m benchmarks.fps --engine {args.engine} --size {found['size']}"
+        command += f" --precision {args.precision}"
         counts = f"--frames {args.frames} --threads {args.threads}"
         _tell(f"wrote {_write(found, f'{command} {counts}', line)}")
     print(table(found))
@@ -167,6 +188,7 @@ def _write(found: dict[str, Any], command: str, line: str) -> Path:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     cpu = re.sub(r"[^a-z0-9]+", "-", found["cpu"].lower()).strip("-")
     what = "fps" if found["size"] == CROP_SIZE else f"fps-{found['size']}"
+    what += f"-{found['precision']}"
     path = RESULTS / f"{what}_{cpu}_{today}.md"
     path.parent.mkdir(exist_ok=True)
     text = f"# One crop through the {found['engine']} engine, {today}\n\n`{command}`\n\n"

@@ -25,7 +25,7 @@ class EngineIdentity:
     weights_sha256: str
     """Of the weights file, hex."""
     code_sha256: str
-    """Of the network's source, hex: other code can mean another network."""
+    """Of the network's source and its 8-bit form's, hex: other code can mean another network."""
     config: Mapping[str, Any]
     """The network's sizes, RetouchGPTConfig as a dictionary."""
     inputs: Mapping[str, list[int]]
@@ -33,7 +33,7 @@ class EngineIdentity:
     outputs: Mapping[str, list[int]]
     """Shape of every output, in order."""
     asked_precision: str
-    """``auto``, ``bf16`` or ``f32``."""
+    """``auto``, ``int8``, ``bf16`` or ``f32``."""
     runtime: str
     """Name and version of the library that runs it."""
     cpu: str
@@ -64,7 +64,7 @@ class EngineManifest:
 
     identity: EngineIdentity
     precision: str
-    """``bf16`` or ``f32``: what it runs in."""
+    """``int8``, ``bf16`` or ``f32``: what it runs in."""
     parity: Parity
     libraries: Mapping[str, str]
     """Versions of what built it."""
@@ -114,9 +114,10 @@ class EngineManifest:
 
 
 def code_hash() -> str:
-    """SHA-256 of the network's source and of the steps of its output codes, hex."""
+    """SHA-256 of the network's source, of its 8-bit form's and of the steps of its output codes, hex."""
     digest = hashlib.sha256(f"{OFFSET_STEP} {CHROMA_STEP}".encode())
-    for path in sorted((Path(__file__).parent / "retouchgpt").glob("*.py")):
+    folder = Path(__file__).parent
+    for path in [*sorted((folder / "retouchgpt").glob("*.py")), folder / "quantised.py"]:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

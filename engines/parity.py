@@ -52,11 +52,19 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What an engine must reach (DESIGN section 6, at bf16 and finer); no crop alone may be far below the rest."""
+    """What an engine must reach; no crop alone may be far below the rest."""
 
     parity_psnr_db: float = 50.0
     edit_snr_db: float = 30.0
     worst_crop_snr_db: float = 20.0
+
+
+BOUNDS = {
+    "f32": Bounds(),
+    "bf16": Bounds(),
+    "int8": Bounds(edit_snr_db=20.0, worst_crop_snr_db=15.0),
+}
+"""By precision (DESIGN section 6)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,6 +24,7 @@ class Latest(Generic[T]):
         self._changed = threading.Condition()
         self._item: T | None = None
         self._closed = False
+        self._woken = False
         self._dropped = 0
 
     @property
@@ -48,14 +49,24 @@ class Latest(Generic[T]):
             return replaced
 
     def get(self, timeout: float | None = None) -> T | None:
-        """Takes the item; waits up to `timeout` seconds (None: for ever), then gives None.
+        """Takes the item; waits up to `timeout` seconds (None: for ever), or until `wake`, then gives
+        None.
 
         Raises:
             Closed: it is closed and empty.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed, timeout)
+            self._changed.wait_for(
+                lambda: self._item is not None or self._closed or self._woken, timeout
+            )
+            self._woken = False
             return self._take()
+
+    def wake(self) -> None:
+        """Ends the `get` that waits, or the next one: something else has happened."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify()
 
     def try_get(self) -> T | None:
         """Takes the item if there is one, without waiting.

@@ -84,6 +84,8 @@ class Job:
     """(B, 17, 32, 32)."""
     conditionings: list[Conditioning]
     """B of them."""
+    copy: av.VideoFrame | None = None
+    """The frame that will be changed, if `FrameRetoucher.meanwhile` has made it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +136,6 @@ class FrameRetoucher:
         self._edits: dict[int, FaceEdit] = {}
         self._shown: frozenset[int] = frozenset()  # ids of the faces in the last finished frame
         self._listed_s: dict[int, float] = {}  # when each known face was last in view
-        self._copied: tuple[Job, av.VideoFrame] | None = None
         self._applied: int | None = None
         self._prepared_s: float | None = None
         self._finished_s: float | None = None
@@ -159,21 +160,19 @@ class FrameRetoucher:
         """What needs no answer, while the engine works: makes the frame that will be changed. May be
         left out."""
         if job.picture is not None:
-            self._copied = (job, copy_of(job.frame, job.picture))
+            job.copy = copy_of(job.frame, job.picture)
 
     def finish(self, job: Job, answers: Sequence[tuple[Job, list[EditLayer]]]) -> Retouched:
         """The frame of `job`, retouched as well as the answers allow.
 
         Args:
-            job: the latest one prepared.
+            job: the oldest one prepared and not finished yet; a newer one may have been prepared.
             answers: what the engine returned since the last call, oldest first, each with the job
-                it answers. That for `job` itself is fresh; earlier ones only renew the edit that is
-                used again; those for another version of the look are ignored.
+                it answers; none newer than `job`. That for `job` itself is fresh; earlier ones only
+                renew the edit that is used again; those for another version of the look are ignored.
         """
         before_s = self._before(job.pts_s)
         self._finished_s = job.pts_s
-        copied, self._copied = self._copied, None
-        copy = copied[1] if copied is not None and copied[0] is job else None
         if not job.look.enabled or job.picture is None:
             return Retouched(job.frame, True, 0, 0, self._report(job.look.version))
         self._meet(job, before_s)
@@ -190,7 +189,7 @@ class FrameRetoucher:
             self._edits[face.id].version == job.look.version for face in job.faces
         )
         return Retouched(
-            frame=paste(job.frame, job.picture, placed, copy) if placed else job.frame,
+            frame=paste(job.frame, job.picture, placed, job.copy) if placed else job.frame,
             fresh=own or not job.subjects,
             reused=reused,
             faces=len(job.faces),

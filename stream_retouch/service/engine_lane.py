@@ -4,6 +4,7 @@ the next frame asks."""
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +14,6 @@ from stream_retouch.latest import Closed, Latest
 from stream_retouch.media.retouch import Job
 from stream_retouch.metrics import Metrics
 from stream_retouch.service.engine_turns import EngineTurns
-from stream_retouch.service.priority import NICE_FRAMES, lower_priority
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class EngineLane:
         turns: of all who share the engine.
         label: names the thread and the log lines.
         clock: monotonic seconds.
+        on_answer: called whenever a job was answered, or given up; engine thread.
     """
 
     def __init__(
@@ -42,14 +43,16 @@ class EngineLane:
         metrics: Metrics,
         label: str,
         clock: Callable[[], float],
+        on_answer: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine, self._turns, self._metrics, self._label = engine, turns, metrics, label
-        self._clock = clock
+        self._clock, self._on_answer = clock, on_answer
         self._slot: Latest[Job] = Latest()
         self.thread = threading.Thread(target=self._run, name=f"engine {label}", daemon=True)
         self._changed = threading.Condition()
         # All below is guarded by _changed. At most two answers wait: one running, one in the slot.
         self._answers: list[tuple[Job, list[EditLayer] | Exception]] = []
+        self._queued: Job | None = None  # in the slot, or on its way out of it
         self._running: tuple[Job, float] | None = None
         self._recent_s: deque[float] = deque(maxlen=_RECENT_CALLS)
         self._stopped = False
@@ -69,22 +72,33 @@ class EngineLane:
 
     def put(self, job: Job) -> None:
         """Leaves a job for the engine, in place of one that still waits."""
+        with self._changed:
+            self._queued = job
         self._slot.put(job)
 
-    def answers(self, job: Job | None, deadline: float) -> list[tuple[Job, list[EditLayer]]]:
-        """What has arrived since the last call, oldest first; waits for `job`'s own answer until
-        `deadline`.
+    def patience_s(self, job: Job, deadline: float) -> float:
+        """How long it is worth waiting for the answer to `job`, seconds: 0 when it is there, will not
+        come, or will come after `deadline`."""
+        with self._changed:
+            return self._patience_s(job, deadline)
+
+    def wait(self, job: Job, deadline: float) -> None:
+        """Waits for the answer to `job` as long as that is worth while."""
+        with self._changed:
+            while (patience_s := self._patience_s(job, deadline)) > 0:
+                self._changed.wait(patience_s)
+
+    def answers(self, job: Job | None) -> list[tuple[Job, list[EditLayer]]]:
+        """What has arrived since the last call, oldest first; nothing newer than `job` if that is
+        given.
 
         Raises:
             EngineFailed: the engine raised on `job`.
         """
         with self._changed:
-            while job is not None and not self._has(job):
-                now = self._clock()
-                if self._stopped or now >= deadline or self._expected(job, now) > deadline:
-                    break
-                self._changed.wait(deadline - now)
-            arrived, self._answers = self._answers, []
+            until_s = math.inf if job is None else job.pts_s
+            arrived = [answer for answer in self._answers if answer[0].pts_s <= until_s]
+            self._answers = [answer for answer in self._answers if answer[0].pts_s > until_s]
         good = [(asked, edits) for asked, edits in arrived if not isinstance(edits, Exception)]
         for asked, edits in arrived:
             if asked is job and isinstance(edits, Exception):
@@ -92,6 +106,13 @@ class EngineLane:
                     self._answers[:0] = good
                 raise EngineFailed("the engine raised on this frame") from edits
         return good
+
+    def _patience_s(self, job: Job, deadline: float) -> float:
+        asked = job is self._queued or (self._running is not None and job is self._running[0])
+        now = self._clock()
+        if self._stopped or self._has(job) or not asked or self._expected(job, now) > deadline:
+            return 0.0
+        return max(0.0, deadline - now)
 
     def _has(self, job: Job) -> bool:
         return any(asked is job for asked, _ in self._answers)
@@ -112,7 +133,6 @@ class EngineLane:
         return max(now, since + quickest) + quickest
 
     def _run(self) -> None:
-        lower_priority(NICE_FRAMES)
         while True:
             try:
                 job = self._slot.get()
@@ -139,6 +159,7 @@ class EngineLane:
                 self._answers.append((job, answer))
                 del self._answers[:-2]
             self._changed.notify_all()
+        self._on_answer()
 
     def _newer(self) -> Job | None:
         """The job that came while this one waited for its turn, if any."""
@@ -150,6 +171,9 @@ class EngineLane:
     def _note_running(self, job: Job, began: float) -> None:
         with self._changed:
             self._running = (job, began)
+            if self._queued is job:
+                self._queued = None
+            self._changed.notify_all()
 
     def _ask(self, job: Job) -> list[EditLayer] | Exception | None:
         """The edits, a turn for each face; the first turn is ours already. None when stopped."""

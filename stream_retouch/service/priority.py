@@ -10,7 +10,8 @@ import threading
 logger = logging.getLogger(__name__)
 
 NICE_FRAMES = 2
-"""Politeness of the frame and engine threads: the event loop, which paces packets, goes first."""
+"""Politeness of the frame threads. The event loop, which paces packets, goes first; and so does the
+engine, of which there is one for all: where it is held up by one user's frame, everybody waits."""
 
 
 def lower_priority(step: int) -> None:

@@ -3,6 +3,10 @@
     peer.frames ─ frame thread: prepare ────────── wait, within the budget ─ finish ─ peer.send
                                   └ newest wins ─ engine thread ┘ (late: for the next frame)
 
+While a frame waits the next one is prepared: where the engine is shared an edit takes longer than
+the time between two frames now and then, and no frame is lost for that. Frames leave in the order
+in which they came.
+
 A frame whose edit fails leaves as it came: a meeting must not freeze because a filter failed.
 """
 
@@ -11,7 +15,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import av
@@ -32,6 +38,9 @@ from stream_retouch.service.priority import NICE_FRAMES, lower_priority
 from stream_retouch.service.shrinking import Shrinker
 
 logger = logging.getLogger(__name__)
+
+MOST_WAITING = 2
+"""Frames that wait for their edits at once; further ones wait in the mailbox, newest wins."""
 
 
 class FramePort(Protocol):
@@ -75,6 +84,19 @@ class Retoucher(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """A frame that is prepared and not sent."""
+
+    job: Job
+    rung: Rung
+    asks: bool
+    """Whether the engine was asked about it."""
+    deadline: float
+    prepared: float
+    """When it was, `clock`."""
+
+
 class FrameWorker:
     """Runs one session's frame path from `start` to `close`.
 
@@ -111,14 +133,15 @@ class FrameWorker:
         self._port, self._retoucher, self._look, self._metrics = port, retoucher, look, metrics
         self._budget_s, self._on_applied, self._on_faces = budget_s, on_applied, on_faces
         self._label, self._clock = label, clock
-        self._lane = EngineLane(engine, turns, metrics, label, clock)
+        self._lane = EngineLane(engine, turns, metrics, label, clock, port.frames.wake)
         self._thread = threading.Thread(target=self._run, name=f"frames {label}", daemon=True)
         self._stats = Tally()
         self.rung: Rung = FRESH
         """How much is done for a frame; any thread may set it, read once per frame."""
         self._tempo, self._shrinker = Tempo(), Shrinker()
         self._effort = Effort()
-        self._waited_s = 0.0  # for the engine, by the latest frame
+        self._waiting: deque[_Waiting] = deque()  # oldest first
+        self._dropped = 0
         self._face_ids: frozenset[int] = frozenset()
         self._failures = 0
 
@@ -156,46 +179,82 @@ class FrameWorker:
 
     def _run(self) -> None:
         lower_priority(NICE_FRAMES)
-        dropped = 0
         while True:
             try:
-                frame = self._port.frames.get()
+                frame = self._next()
             except Closed:
-                return
-            if frame is None:
-                continue
-            self._pass(frame)
-            seen = self._port.frames.dropped
-            self._metrics.frame("dropped", seen - dropped)
-            dropped = seen
+                break
+            if frame is not None:
+                self._take(frame)
+            self._finish(lambda waiting: self._patience_s(waiting) <= 0)
+            self._count_dropped()
+        self._finish(lambda _: True)
 
-    def _pass(self, frame: av.VideoFrame) -> None:
-        """Sends the frame on, retouched or as it came."""
-        began, rung, self._waited_s = self._clock(), self.rung, 0.0
-        if rung.retouches:
-            self._try(frame, rung)
-        else:
+    def _next(self) -> av.VideoFrame | None:
+        """The next frame; None when it is time to see to those that wait.
+
+        Raises:
+            Closed: there will be none.
+        """
+        if len(self._waiting) < MOST_WAITING:
+            return self._port.frames.get(
+                self._patience_s(self._waiting[0]) if self._waiting else None
+            )
+        self._lane.wait(self._waiting[0].job, self._waiting[0].deadline)
+        return None
+
+    def _patience_s(self, waiting: _Waiting) -> float:
+        """How long a frame should still wait, seconds."""
+        return self._lane.patience_s(waiting.job, waiting.deadline) if waiting.asks else 0.0
+
+    def _take(self, frame: av.VideoFrame) -> None:
+        """Prepares the frame, or sends it on as it came."""
+        began, rung = self._clock(), self.rung
+        if not rung.retouches:
+            self._finish(lambda _: True)
             self._send(frame, rung)
             self._note("bypassed", None)
-        done = self._effort
-        busy_s = done.busy_s + self._clock() - began - self._waited_s
-        self._effort = Effort(done.frames + 1, busy_s)
-
-    def _try(self, frame: av.VideoFrame, rung: Rung) -> None:
-        try:
-            job, done = self._retouch(frame, rung, self._clock() + self._budget_s)
-        except (
-            Exception
-        ) as error:  # the border of the frame path: whatever went wrong, the picture goes on
-            self._send(frame, rung)
-            self._note("failed", 0)
-            self._failures += 1
-            if self._failures == 1 and not isinstance(
-                error, EngineFailed
-            ):  # the lane has told of those
-                logger.exception("%s: a frame left as it came", self._label)
+            self._did(began, frames=1)
             return
-        self._send(done.frame, rung)
+        try:
+            job = self._retoucher.prepare(frame, self._look())
+        except Exception as error:  # the border, see _fail
+            self._finish(lambda _: True)
+            self._fail(frame, rung, error)
+            self._did(began, frames=1)
+            return
+        prepared = self._clock()
+        asks = bool(job.subjects) and self._tempo.asks(rung, job.look.version, job.pts_s)
+        self._waiting.append(_Waiting(job, rung, asks, began + self._budget_s, prepared))
+        self._did(began)
+        self._metrics.stage("prepare", prepared - began)
+        if asks:
+            self._lane.put(job)
+            self._meanwhile(job)
+
+    def _finish(self, ready: Callable[[_Waiting], bool]) -> None:
+        """Sends those that wait, oldest first, up to the first that is not ready."""
+        looks = False
+        while self._waiting and ready(self._waiting[0]):
+            looks = self._finish_one(self._waiting.popleft()) or looks
+        if looks:
+            began = self._clock()
+            self._look_around()
+            self._did(began)
+
+    def _finish_one(self, waiting: _Waiting) -> bool:
+        """Sends the frame on, retouched or as it came; whether it was retouched."""
+        job, began = waiting.job, self._clock()
+        try:
+            answers = self._lane.answers(job if waiting.asks else None)
+            done = self._retoucher.finish(job, answers)
+        except Exception as error:  # the border, see _fail
+            self._fail(job.frame, waiting.rung, error)
+            self._did(began, frames=1)
+            return False
+        self._metrics.stage("wait", began - waiting.prepared)
+        self._metrics.stage("finish", self._clock() - began)
+        self._send(done.frame, waiting.rung)
         if self._failures:
             logger.info("%s: well again after %d failed frames", self._label, self._failures)
             self._failures = 0
@@ -205,7 +264,29 @@ class FrameWorker:
         if job.known != self._face_ids:
             self._face_ids = job.known
             self._on_faces(job.known)
-        self._look_around()
+        self._did(began, frames=1)
+        return True
+
+    def _fail(self, frame: av.VideoFrame, rung: Rung, error: Exception) -> None:
+        """The border of the frame path: whatever went wrong, the picture goes on."""
+        self._send(frame, rung)
+        self._note("failed", 0)
+        self._failures += 1
+        if self._failures == 1 and not isinstance(
+            error, EngineFailed
+        ):  # the lane has told of those
+            logger.error("%s: a frame left as it came", self._label, exc_info=error)
+
+    def _did(self, began: float, frames: int = 0) -> None:
+        """Counts work that ends now."""
+        done = self._effort
+        busy_s = done.busy_s + self._clock() - began
+        self._effort = Effort(done.frames + frames, busy_s)
+
+    def _count_dropped(self) -> None:
+        seen = self._port.frames.dropped
+        self._metrics.frame("dropped", seen - self._dropped)
+        self._dropped = seen
 
     def _send(self, frame: av.VideoFrame, rung: Rung) -> None:
         try:
@@ -214,28 +295,17 @@ class FrameWorker:
             logger.debug("%s: a frame could not be made smaller", self._label, exc_info=True)
         self._port.send(frame)
 
+    def _meanwhile(self, job: Job) -> None:
+        try:
+            self._retoucher.meanwhile(job)
+        except Exception:  # the same border: it may be left out
+            logger.debug("%s: nothing could be done ahead", self._label, exc_info=True)
+
     def _look_around(self) -> None:
         try:
             self._retoucher.look_around()
         except Exception:  # the same border: the frame is out, and the next one will tell
             logger.exception("%s: the search for further faces failed", self._label)
-
-    def _retouch(self, frame: av.VideoFrame, rung: Rung, deadline: float) -> tuple[Job, Retouched]:
-        began = self._clock()
-        job = self._retoucher.prepare(frame, self._look())
-        prepared = self._clock()
-        asks = bool(job.subjects) and self._tempo.asks(rung, job.look.version, job.pts_s)
-        if asks:
-            self._lane.put(job)
-            self._retoucher.meanwhile(job)
-        answers = self._lane.answers(job if asks else None, deadline)
-        waited = self._clock()
-        self._waited_s = waited - prepared
-        done = self._retoucher.finish(job, answers)
-        self._metrics.stage("prepare", prepared - began)
-        self._metrics.stage("wait", waited - prepared)
-        self._metrics.stage("finish", self._clock() - waited)
-        return job, done
 
     def _note(self, result: FrameResult, faces: int | None) -> None:
         self._metrics.frame(result)

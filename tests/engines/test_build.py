@@ -17,7 +17,7 @@ from engines import build
 from engines.built import find, manifest_path, store
 from engines.conditioner import LanguageConditioner
 from engines.eager import EagerEngine
-from engines.openvino import identity
+from engines.openvino import AskedPrecision, identity
 from engines.parity import CEILING_DB, Bounds, Samples, answers, compare, samples
 from engines.weights_file import DEFAULT_WEIGHTS
 from stream_retouch.engine import LAYER_SIZE, Conditioning, EditLayer
@@ -132,19 +132,50 @@ def test_with_auto_f32_follows_where_bf16_is_refused(
     told: list[str] = []
     # bf16 is good to some 30 dB, f32 to far more
     bounds = Bounds(parity_psnr_db=50, edit_snr_db=60)
-    precision, parity = build.accepted(
-        (built.xml, built.weights), wanted, given, answers(truth, given), told.append, bounds
+    ir = built.xml, built.weights
+    precision, parity, form = build.accepted(
+        ir, wanted, given, answers(truth, given), told.append, bounds
     )
+    assert form == ir
     assert precision == "f32" and parity.edit_snr_db >= 60
     assert any("is not close enough" in line and "going on with f32" in line for line in told)
 
 
-def test_the_weights_that_ship_pass_the_gate() -> None:
+@pytest.mark.parametrize(("share", "worth"), [(0.89, True), (0.91, False)])
+def test_with_auto_int8_is_taken_where_it_is_a_tenth_faster(
+    share: float,
+    worth: bool,
+    weights: Path,
+    cache: Path,
+    truth: EagerEngine,
+    given: Samples,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = replace(identity(weights, "auto"), capabilities=["FP32", "INT8"])
+    built = find(cache, identity(weights, "f32"))
+    monkeypatch.setattr(
+        build,
+        "_milliseconds",
+        lambda engine, _: 10 * share if engine.precision == "int8" else 10.0,
+    )
+    told: list[str] = []
+    ir = built.xml, built.weights
+    precision, _, form = build.accepted(
+        ir, wanted, given, answers(truth, given), told.append, Bounds(0, 0, 0)
+    )
+    assert (precision, form == ir) == (("int8", False) if worth else ("f32", True))
+    assert any("not worth it, going on with f32" in line for line in told) != worth
+
+
+@pytest.mark.parametrize("precision", ["int8", "auto", "f32"])
+def test_the_weights_that_ship_pass_the_gate(precision: AskedPrecision) -> None:
     if not DEFAULT_WEIGHTS.is_file():
         pytest.skip("no weights in engines/weights")
-    built = build.build_openvino(None, identity(None, "auto"), lambda _: None)
-    assert built.manifest.parity.edit_snr_db >= 30
-    assert built.manifest.parity.worst_crop_snr_db > 20
+    manifest = build.build_openvino(None, identity(None, precision), lambda _: None).manifest
+    in_8_bits = manifest.precision == "int8"
+    assert in_8_bits or precision != "int8"
+    assert manifest.parity.edit_snr_db >= (20 if in_8_bits else 30)
+    assert manifest.parity.worst_crop_snr_db > (15 if in_8_bits else 20)
 
 
 @pytest.mark.parametrize("suffix", [".bin", ".xml", ".json"])

@@ -73,7 +73,7 @@ class Session:
 
 
 @pytest.mark.parametrize("of_this_job", [True, False])
-def test_what_was_done_meanwhile_changes_nothing_and_is_used_for_its_own_frame_only(of_this_job):
+def test_what_was_done_meanwhile_or_for_the_next_frame_changes_nothing(of_this_job):
     plain, prepared = Session(), Session()
     for time_s in (0.0, 0.5, 1.0):
         _, expected = plain.step(time_s, make_look())

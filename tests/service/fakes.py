@@ -6,6 +6,7 @@ import asyncio
 import json
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -36,6 +37,14 @@ from stream_retouch.service.parts import Parts, neutral
 PATIENCE_S = 30.0
 """How long a test waits for something that must happen before it fails."""
 OFFER = "v=0\r\ns=-\r\n"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for what other threads must do; fails when they never do."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.001)
 
 
 def frame_at(index: int) -> av.VideoFrame:
@@ -181,6 +190,8 @@ class FakeRetoucher:
         """Known, but behind a hand: no crop can be taken."""
         self.error: Exception | None = None
         self.answers: list[list[int]] = []
+        self.asked = threading.Semaphore(0)
+        self.prepared: list[int] = []
         self._edited = False
         self._shown = 0
 
@@ -188,6 +199,7 @@ class FakeRetoucher:
         if self.error is not None:
             raise self.error
         count, index = len(self.seen), frame.pts or 0
+        self.prepared.append(index)
         return Job(
             frame=frame,
             picture=picture_of(frame),
@@ -205,7 +217,7 @@ class FakeRetoucher:
         pass
 
     def meanwhile(self, job: Job) -> None:
-        pass
+        self.asked.release()
 
     def finish(self, job: Job, answers: Sequence[tuple[Job, list[EditLayer]]]) -> Retouched:
         self.answers.append([asked.frame.pts or 0 for asked, _ in answers])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -19,15 +19,7 @@ from stream_retouch.service.engine_lane import EngineFailed, EngineLane
 from stream_retouch.service.engine_turns import EngineTurns
 from stream_retouch.service.parts import neutral
 from tests.fakes import make_layer
-from tests.service.fakes import PATIENCE_S, face, frame_at
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for what other threads must do; fails when they never do."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.001)
+from tests.service.fakes import PATIENCE_S, face, frame_at, until
 
 
 class Queue:
@@ -180,6 +172,13 @@ class House:
         for session, lane in enumerate(self.lanes):
             lane.put(self.job(session))
 
+    def answers(self, session: int, job: Job) -> list[tuple[Job, list[EditLayer]]]:
+        """What that session's lane answers to the job, however long it takes."""
+        lane = self.lanes[session]
+        lane.put(job)
+        lane.wait(job, time.monotonic() + PATIENCE_S)
+        return lane.answers(job)
+
     def everybody_waits(self) -> None:
         """Until one has the engine and all others wait for it."""
         until(lambda: self.turns.waiting == len(self.lanes) - 1)
@@ -254,8 +253,7 @@ def test_all_faces_of_a_picture_are_answered_together_and_counted_as_one_stage()
     house = House(4)
     job = house.job(0)
     house.engine.step.release(4)
-    house.lanes[0].put(job)
-    answers = house.lanes[0].answers(job, time.monotonic() + PATIENCE_S)
+    answers = house.answers(0, job)
     house.close()
     assert [(asked is job, len(edits)) for asked, edits in answers] == [(True, 4)]
 
@@ -265,14 +263,12 @@ def test_an_engine_that_raises_gives_its_turn_back() -> None:
     house.engine.error = RuntimeError("device lost")
     job = house.job(0)
     house.engine.step.release()
-    house.lanes[0].put(job)
     with pytest.raises(EngineFailed):
-        house.lanes[0].answers(job, time.monotonic() + PATIENCE_S)
+        house.answers(0, job)
     house.engine.error = None
     other = house.job(1)
     house.engine.step.release()
-    house.lanes[1].put(other)
-    assert len(house.lanes[1].answers(other, time.monotonic() + PATIENCE_S)) == 1
+    assert len(house.answers(1, other)) == 1
     house.close()
 
 

@@ -20,7 +20,14 @@ from stream_retouch.service.load import Effort
 from stream_retouch.service.parts import neutral
 from stream_retouch.service.priority import lower_priority
 from stream_retouch.service.worker import FrameWorker
-from tests.service.fakes import PATIENCE_S, FakeEngine, FakePeer, FakeRetoucher, frame_at
+from tests.service.fakes import (
+    PATIENCE_S,
+    FakeEngine,
+    FakePeer,
+    FakeRetoucher,
+    frame_at,
+    until,
+)
 
 
 class Bench:
@@ -61,6 +68,11 @@ class Bench:
         frame = frame_at(index)
         self.peer.frames.put(frame)
         return frame, self.peer.out.get(timeout=PATIENCE_S)
+
+    def ask(self, index: int) -> None:
+        """Puts a frame in; until the engine has been asked about it."""
+        self.peer.frames.put(frame_at(index))
+        assert self.retoucher.asked.acquire(timeout=PATIENCE_S)
 
     def close(self) -> None:
         """Ends the worker; its threads must be gone."""
@@ -215,16 +227,70 @@ def test_two_workers_never_call_their_shared_engine_at_once() -> None:
     assert len(engine.seen) == 60
 
 
-def test_unread_frames_are_counted_as_dropped(patient: Bench) -> None:
+def test_while_one_waits_the_next_is_prepared_and_both_are_fresh(patient: Bench) -> None:
     patient.engine.gate.clear()
-    patient.peer.frames.put(frame_at(0))
+    patient.ask(0)
     assert patient.engine.entered.acquire(timeout=PATIENCE_S)
-    for index in range(1, 5):
+    patient.ask(1)
+    patient.engine.gate.set()
+    assert [patient.peer.out.get(timeout=PATIENCE_S).pts for _ in range(2)] == [0, 1]
+    patient.close()
+    assert patient.counted("fresh") == 2 and patient.counted("dropped") == 0
+    assert patient.retoucher.answers == [[0], [1]]
+
+
+def test_frames_that_cannot_be_prepared_in_time_are_counted_as_dropped(patient: Bench) -> None:
+    patient.engine.gate.clear()
+    patient.ask(0)
+    assert patient.engine.entered.acquire(timeout=PATIENCE_S)
+    patient.ask(1)
+    for index in range(2, 5):
         patient.peer.frames.put(frame_at(index))
     patient.engine.gate.set()
-    assert [patient.peer.out.get(timeout=PATIENCE_S).pts for _ in range(2)] == [0, 4]
+    assert [patient.peer.out.get(timeout=PATIENCE_S).pts for _ in range(3)] == [0, 1, 4]
     patient.close()
-    assert patient.worker.stats().dropped == 3 == patient.counted("dropped")
+    assert patient.worker.stats().dropped == 2 == patient.counted("dropped")
+
+
+def test_frames_leave_in_their_order_whatever_they_need(patient: Bench) -> None:
+    patient.engine.gate.clear()
+    patient.ask(0)
+    patient.retoucher.seen = []
+    patient.peer.frames.put(frame_at(1))  # asks for nothing
+    until(lambda: patient.retoucher.prepared == [0, 1])
+    assert patient.peer.out.empty()
+    patient.engine.gate.set()
+    assert [patient.peer.out.get(timeout=PATIENCE_S).pts for _ in range(2)] == [0, 1]
+
+
+@pytest.mark.parametrize("way", ["bypassed", "failed"])
+def test_one_that_cannot_be_retouched_does_not_overtake_the_one_that_waits(
+    patient: Bench, way: str
+) -> None:
+    patient.engine.gate.clear()
+    patient.ask(0)
+    if way == "bypassed":
+        patient.worker.rung = RUNGS[-1]
+    else:
+        patient.retoucher.error = ValueError("odd picture")
+    patient.peer.frames.put(frame_at(1))
+    assert [patient.peer.out.get(timeout=PATIENCE_S).pts for _ in range(2)] == [0, 1]
+    patient.close()
+    assert patient.counted(way) == 1 and patient.worker.effort().frames == 2
+
+
+def test_a_frame_that_was_overtaken_at_the_engine_is_not_waited_for() -> None:
+    turns = EngineTurns()
+    bench = Bench(PATIENCE_S, 1, turns=turns)
+    assert turns.acquire()  # somebody else has the engine
+    bench.ask(0)
+    until(lambda: turns.waiting == 1)
+    bench.ask(1)
+    turns.release()
+    assert [bench.peer.out.get(timeout=PATIENCE_S).pts for _ in range(2)] == [0, 1]
+    bench.close()
+    assert bench.engine.seen == [1]
+    assert bench.retoucher.answers == [[], [1]]
 
 
 def test_closing_ends_both_threads_and_may_be_repeated() -> None:

@@ -229,31 +229,35 @@ _WHOLE = (
     "en_indirect2",
     "en_indirect3",
     "en_indirect4",
+    "en_indirect5",
     "en_scope",
     "en_scope2",
     "en_scope3",
+    "en_scope4",
     "en_multi",
+    "en_multi2",
+    "en_places",
     "en_rough",
     "en_long",
     "en_long2",
     "en_long3",
 )
-_FOLLOW_UPS = ("en_follow_up", "en_follow_up2", "en_follow_up3", "en_follow_up4")
+_FOLLOW_UPS = ("en_follow_up", *(f"en_follow_up{i}" for i in range(2, 7)))
 """Files of whole sentences."""
 _PLAIN = (_whole, _framed, _composed, _clause)
 _MIX: tuple[tuple[Callable[[np.random.Generator], Pair], bool | None, float], ...] = (
-    (_framed, None, 0.15),
+    (_framed, None, 0.11),
     (_composed, None, 0.08),
-    (_several, None, 0.14),
-    (_framed_follow_up, True, 0.06),
-    (_whole, None, 0.28),
-    (_follow_up, True, 0.10),
+    (_several, None, 0.11),
+    (_framed_follow_up, True, 0.05),
+    (_whole, None, 0.37),
+    (_follow_up, True, 0.13),
     (_rejected, None, 0.05),
     (_heard, None, 0.08),
     (_listed, None, 0.02),
     (_clause, None, 0.01),
     (_joined, None, 0.06),
-    (foreign, None, 0.17),
+    (foreign, None, 0.16),
 )
 """What is drawn, whether a look is on before it (None: it may be), and how often."""
 _PARTS = [(make, later) for make, later, _ in _MIX]
