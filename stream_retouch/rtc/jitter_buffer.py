@@ -94,6 +94,11 @@ class MarkerJitterBuffer:
         return self._origin & 0xFFFF if self._started else None
 
     @property
+    def hole_since(self) -> float | None:
+        """When the packet that everything waits for was noticed to be missing, seconds of the clock."""
+        return None if self._hole is None else self._hole[1]
+
+    @property
     def give_up_at(self) -> float | None:
         """When the hole at the front is given up, seconds of the clock; None without one."""
         return None if self._hole is None else self._hole[1] + self.wait_s

@@ -42,7 +42,9 @@ ARRIVALS = 512
 SOURCES = 16
 """Sources of packets that are counted; aiortc counts any, and reports on 31 at most."""
 WAIT_S = 0.150
-"""Wait for a missing packet, beyond the round trip that asking for it takes."""
+"""Wait for a missing packet, beyond the round trip that asking for it takes. After this alone a key frame
+is asked for too, if the packet could have come twice: a key frame takes a round trip as well, and the
+picture goes on with what is here first."""
 LONGEST_ROUND_TRIP_S = 0.250
 """Longest round trip that is waited for; with a longer one a key frame is as quick."""
 
@@ -201,7 +203,7 @@ class VideoReception:
                 break
         self._retransmission.forget_before(self._buffer.oldest_wanted)
         lost = self._retransmission.due()
-        wanted = self._buffer.wants_key_frame or self._decoder_failed
+        wanted = self._buffer.wants_key_frame or self._decoder_failed or self._is_overdue()
         ask = self._requests.due(wanted, self._loop.time(), round_trip_s)
         self._wake_when_due()
         if lost and self._ssrc is not None:
@@ -210,9 +212,21 @@ class VideoReception:
         if ask and self._ssrc is not None:
             await self._receiver._send_rtcp_pli(self._ssrc)
 
+    def _overdue_at(self) -> float | None:
+        """When a packet that is missing has been waited for long enough to ask for a key frame too."""
+        since = self._buffer.hole_since
+        if since is None:
+            return None
+        return since + min(max(WAIT_S, self._retransmission.twice_s), self._buffer.wait_s)
+
+    def _is_overdue(self) -> bool:
+        at = self._overdue_at()
+        return at is not None and self._loop.time() >= at
+
     def _wake_when_due(self) -> None:
         """Sets the timer, if anything is missing or waits."""
         times = (
+            None if self._is_overdue() else self._overdue_at(),
             self._buffer.give_up_at,
             self._retransmission.next_at,
             self._requests.next_at,

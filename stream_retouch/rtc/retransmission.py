@@ -104,6 +104,11 @@ class Retransmission:
         missing."""
         return min((each.next_at for each in self._missing.values()), default=None)
 
+    @property
+    def twice_s(self) -> float:
+        """How long a packet that is missing takes if it is lost once more, from when it was noticed."""
+        return self._overtaken_s + 2 * (self._round_trip.seconds + SLACK_S)
+
     def add(self, packet: RtpPacket) -> bool:
         """Notes a packet that came. Always False: its caller has nothing to ask for."""
         now = self._clock()
