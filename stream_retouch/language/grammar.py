@@ -21,6 +21,7 @@ from stream_retouch.language.looks import (
 from stream_retouch.language.phrases import Place
 from stream_retouch.language.places import (
     Pairing,
+    are_lines,
     at_regions,
     in_order,
     in_regions,
@@ -198,6 +199,8 @@ class _Turn:
             for old in edits:  # "half, I said"
                 self._add(replace(old, amount=ask.amount))
             return
+        if not kinds and ask.places and are_lines(e.category for e in edits):
+            kinds = (lexicon.LINE,)  # "my wrinkles", then "the ones on my forehead"
         for old in edits[:1] if kinds else edits:
             for kind, regions in self._instead(old, kinds, ask.places):
                 amount = old.amount if ask.amount is None else ask.amount
@@ -271,6 +274,8 @@ class _Turn:
         """The categories and regions of an ask, what it leaves open taken from what was said before."""
         kinds = tuple(k for k in ask.kinds if k != lexicon.SAME)
         if not kinds:
+            if ask.also and not ask.places and (kept := self._kept_before()):
+                return kept
             kinds = self._kinds_before(ask)
             on = [_place_of(r) for e in self.focus for r in e.regions if r != FACE]
             ask = replace(ask, places=_nouns_carried(ask.places, on))
@@ -286,6 +291,13 @@ class _Turn:
             acts = ask.verb in ("remove", "soften") and ask.places
             return of_a_place(ask.places, ask.smooth) if acts else []
         return pairings(kinds, ask.places)
+
+    def _kept_before(self) -> list[Pairing]:
+        """What "do them too" is about after a turn that only kept something."""
+        edits, keeps = latest_change(self.dialogue)
+        if edits or self.edits or self.asked:
+            return []
+        return [(k.category, k.regions) for k in keeps]
 
     def _kinds_before(self, ask: Ask) -> tuple[str, ...]:
         """What "the ones on my chin" or "the chin too" are about."""

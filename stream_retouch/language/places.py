@@ -58,6 +58,11 @@ def _at_home(kind: str, regions: tuple[str, ...]) -> tuple[str, ...]:
     return (FACE,) if inside in ((), home) else inside
 
 
+def are_lines(kinds: Iterable[str]) -> bool:
+    """Whether these are the kinds that "lines" means where no place was told."""
+    return set(kinds) == {kind for kind, _ in _lines_at(set())}
+
+
 def _lines(places: Sequence[Place]) -> list[Pairing]:
     """Which kinds of wrinkle "lines" are, by the place."""
     return _lines_at({r for place in places for r in regions_of(place, lexicon.LINE)})

@@ -106,6 +106,22 @@ def test_a_correction_takes_the_place_of_the_turn_before() -> None:
     assert set(edits(played("edit spot face", "fix mole last"))) == {("mole", ("face",))}
 
 
+def test_lines_whose_place_is_told_later_are_those_of_that_place() -> None:
+    assert set(edits(played("edit line face", "fix last forehead"))) == {
+        ("forehead_wrinkle", ("face",))
+    }
+    assert set(edits(played("edit line face", "fix last left_crows_feet"))) == {
+        ("crows_feet", ("left_crows_feet",))
+    }
+
+
+def test_what_was_kept_can_be_meant_by_the_next_turn() -> None:
+    plan = played("edit blemishes face", "keep crows_feet face", "edit last last")
+    assert not plan.keep and ("crows_feet", ("face",)) in edits(plan)
+    plan = played("keep mole chin", "edit last last")
+    assert not plan.keep and set(edits(plan)) == {("mole", ("chin",))}
+
+
 def test_more_and_less_change_what_is_on() -> None:
     before = edits(played("edit spot face"))[("spot", ("face",))]
     more = edits(played("edit spot face", "more last last"))[("spot", ("face",))]
