@@ -277,6 +277,8 @@ class _Turn:
             if ask.also and not ask.places and (kept := self._kept_before()):
                 return kept
             kinds = self._kinds_before(ask)
+            if ask.places and are_lines(kinds):
+                kinds = (lexicon.LINE,)
             on = [_place_of(r) for e in self.focus for r in e.regions if r != FACE]
             ask = replace(ask, places=_nouns_carried(ask.places, on))
         if any(p.side == "other" for p in ask.places):

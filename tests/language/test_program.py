@@ -113,6 +113,9 @@ def test_lines_whose_place_is_told_later_are_those_of_that_place() -> None:
     assert set(edits(played("edit line face", "fix last left_crows_feet"))) == {
         ("crows_feet", ("left_crows_feet",))
     }
+    assert set(edits(played("edit line face", "only last forehead"))) == {
+        ("forehead_wrinkle", ("face",))
+    }
 
 
 def test_what_was_kept_can_be_meant_by_the_next_turn() -> None:
