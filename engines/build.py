@@ -36,9 +36,10 @@ from engines.retouchgpt.model import RetouchGPT
 from engines.retouchgpt.serving import ServingModel
 from engines.weights_file import SIZE_HELP, chosen
 from stream_retouch.engine import CROP_SIZES, EditLayer, RetouchEngine
-from stream_retouch.errors import EngineError, ParityError, StreamRetouchError
+from stream_retouch.errors import EngineError, StreamRetouchError
 
 Tell = Callable[[str], None]
+CallMs = Callable[[Sequence[RetouchEngine], Samples], list[float]]
 WORTH = 0.10
 """So much less time, as a share, makes the coarser of two precisions worth taking."""
 _TIMED_CALLS = 40
@@ -91,31 +92,36 @@ def accepted(
     truth: Sequence[EditLayer],
     tell: Tell,
     bounds: Bounds | None = None,
+    call_ms: CallMs | None = None,
 ) -> tuple[str, Parity, Ir]:
-    """The first precision that passes and is worth it, its figures, and the network in it."""
+    """The first precision that passes and is worth it, its figures, and the network in it.
+
+    Args:
+        call_ms: how long a call of each engine takes; `milliseconds` unless given.
+
+    Raises:
+        ParityError, EngineError: none passes.
+    """
+    call_ms = call_ms or milliseconds
     asked = identity.asked_precision
-    native = "BF16" in identity.capabilities
-    exact = ["bf16", "f32"] if native else ["f32"]
-    candidates = {"auto": ["int8", *exact]}.get(asked, [asked])
+    exact = ["bf16", "f32"] if "BF16" in identity.capabilities else ["f32"]
+    candidates = ["int8", *exact] if asked == "auto" else [asked]
+    if asked not in ("auto", *BOUNDS):
+        raise EngineError(f"no precision {asked}; use auto, {', '.join(BOUNDS)}")
     for precision, following in zip(candidates, [*candidates[1:], None], strict=True):
         tell(f"comparing {precision} with eager")
-        form = _in_8_bits(ir, given) if precision == "int8" else ir
-        engine = openvino_engine.OpenVINOEngine(form, precision, threads=1)
         try:
+            form = _in_8_bits(ir, given) if precision == "int8" else ir
+            engine = openvino_engine.OpenVINOEngine(form, precision, threads=1)
             parity = accept(engine, given, truth, bounds or BOUNDS[precision])
-        except ParityError as problem:
+        except EngineError as problem:  # ParityError too
             if following is None:
                 raise
-            tell(
-                f"{precision} is not close enough ({problem.figure} {problem.found:.1f}), "
-                f"going on with {following}"
-            )
+            tell(f"{precision} is left out ({problem}), going on with {following}")
             continue
         if precision == "int8" and following is not None:
-            taken = [
-                _milliseconds(one, given)
-                for one in (engine, openvino_engine.OpenVINOEngine(ir, following, threads=1))
-            ]
+            other = openvino_engine.OpenVINOEngine(ir, following, threads=1)
+            taken = call_ms((engine, other), given)
             told = f"{precision} takes {taken[0]:.1f} ms, {following} {taken[1]:.1f} ms"
             if taken[0] > (1 - WORTH) * taken[1]:
                 tell(f"{told}: not worth it, going on with {following}")
@@ -127,24 +133,28 @@ def accepted(
             f"mask IoU {parity.mask_iou:.4f}, worst pixel {parity.worst_pixel}"
         )
         return precision, parity, form
-    raise EngineError(f"no precision {asked}; use auto, int8, bf16 or f32")
+    raise AssertionError("the last candidate is taken, or its problem raised")
 
 
 def _in_8_bits(ir: Ir, given: Samples) -> Ir:
     shown = calibration(given)
     calls = feed(shown.crops, shown.requests, shown.conditionings, shown.crops.shape[1])
-    return quantised(ir, calls.singles())
+    try:
+        return quantised(ir, calls.singles())
+    except RuntimeError as problem:
+        raise EngineError("openvino cannot quantise this network; use bf16 or f32") from problem
 
 
-def _milliseconds(engine: RetouchEngine, given: Samples) -> float:
-    """Of one call, the quickest quarter, for others use the machine too."""
+def milliseconds(engines: Sequence[RetouchEngine], given: Samples) -> list[float]:
+    """The 25 % quantile of each engine's calls, in turn, so that what else runs here slows all alike."""
     one = given.crops[:1], given.requests[:1], given.conditionings[:1]
-    taken = []
+    taken: list[list[float]] = [[] for _ in engines]
     for _ in range(_TIMED_CALLS):
-        began = time.perf_counter()
-        engine.retouch(*one)
-        taken.append(time.perf_counter() - began)
-    return float(np.quantile(taken, 0.25)) * 1e3
+        for engine, calls in zip(engines, taken, strict=True):
+            began = time.perf_counter()
+            engine.retouch(*one)
+            calls.append(time.perf_counter() - began)
+    return [float(np.quantile(calls, 0.25)) * 1e3 for calls in taken]
 
 
 def accept(

@@ -114,10 +114,12 @@ class EngineManifest:
 
 
 def code_hash() -> str:
-    """SHA-256 of the network's source, of its 8-bit form's and of the steps of its output codes, hex."""
+    """SHA-256 of the network's source, of its 8-bit form's and the crops it is calibrated on, and of the steps of its
+    output codes, hex."""
     digest = hashlib.sha256(f"{OFFSET_STEP} {CHROMA_STEP}".encode())
     folder = Path(__file__).parent
-    for path in [*sorted((folder / "retouchgpt").glob("*.py")), folder / "quantised.py"]:
+    others = (folder / "quantised.py", folder / "weights" / "parity_crops.npz")
+    for path in (*sorted((folder / "retouchgpt").glob("*.py")), *others):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -25,7 +25,6 @@ from stream_retouch.errors import EngineError
 
 log = logging.getLogger(__name__)
 
-Precision = Literal["int8", "bf16", "f32"]
 AskedPrecision = Literal["auto", "int8", "bf16", "f32"]
 
 

@@ -1,6 +1,7 @@
 """A one-slot mailbox between threads in which the newest item wins.
 
-It is the only queue a live frame ever waits in. A longer one, in front of a stage that is slower
+But for the two frames that may wait for their edits it is the only queue of live frames. A longer
+one, in front of a stage that is slower
 than the camera, grows without end and the delay with it (measured: 3.8 s after 10 s). Here an item
 nobody has taken is replaced, and the replacement is counted.
 """

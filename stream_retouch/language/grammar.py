@@ -199,7 +199,8 @@ class _Turn:
             for old in edits:  # "half, I said"
                 self._add(replace(old, amount=ask.amount))
             return
-        if not kinds and ask.places and are_lines(e.category for e in edits):
+        alike = len({e.amount for e in edits}) == 1
+        if not kinds and ask.places and alike and are_lines(e.category for e in edits):
             kinds = (lexicon.LINE,)  # "my wrinkles", then "the ones on my forehead"
         for old in edits[:1] if kinds else edits:
             for kind, regions in self._instead(old, kinds, ask.places):
@@ -274,7 +275,7 @@ class _Turn:
         """The categories and regions of an ask, what it leaves open taken from what was said before."""
         kinds = tuple(k for k in ask.kinds if k != lexicon.SAME)
         if not kinds:
-            if ask.also and not ask.places and (kept := self._kept_before()):
+            if ask.also and ask.amount is None and not ask.places and (kept := self._kept_before()):
                 return kept
             kinds = self._kinds_before(ask)
             if ask.places and are_lines(kinds):

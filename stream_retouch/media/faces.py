@@ -110,7 +110,7 @@ class FaceTracker:
         followed; who is found is listed from the next frame on. Else looks again at where one of
         the faces has skin, hair and glasses.
 
-        Called when nobody waits for the frame any more.
+        Called when nobody waits for that frame any more, or seldom.
         """
         if self._search_waits:
             self._search_waits = False

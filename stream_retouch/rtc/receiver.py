@@ -203,9 +203,11 @@ class VideoReception:
                 break
         self._retransmission.forget_before(self._buffer.oldest_wanted)
         lost = self._retransmission.due()
-        wanted = self._buffer.wants_key_frame or self._decoder_failed or self._is_overdue()
-        ask = self._requests.due(wanted, self._loop.time(), round_trip_s)
-        self._wake_when_due()
+        now, overdue_at = self._loop.time(), self._overdue_at()
+        overdue = overdue_at is not None and now >= overdue_at
+        wanted = self._buffer.wants_key_frame or self._decoder_failed or overdue
+        ask = self._requests.due(wanted, now, round_trip_s)
+        self._wake_when_due(None if overdue else overdue_at)
         if lost and self._ssrc is not None:
             self._nacks_sent += 1
             await self._receiver._send_rtcp_nack(self._ssrc, lost)
@@ -219,14 +221,10 @@ class VideoReception:
             return None
         return since + min(max(WAIT_S, self._retransmission.twice_s), self._buffer.wait_s)
 
-    def _is_overdue(self) -> bool:
-        at = self._overdue_at()
-        return at is not None and self._loop.time() >= at
-
-    def _wake_when_due(self) -> None:
+    def _wake_when_due(self, overdue_at: float | None) -> None:
         """Sets the timer, if anything is missing or waits."""
         times = (
-            None if self._is_overdue() else self._overdue_at(),
+            overdue_at,
             self._buffer.give_up_at,
             self._retransmission.next_at,
             self._requests.next_at,

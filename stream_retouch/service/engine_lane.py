@@ -18,6 +18,8 @@ from stream_retouch.service.engine_turns import EngineTurns
 logger = logging.getLogger(__name__)
 
 _RECENT_CALLS = 3
+HANGS_S = 0.030
+"""A call that takes so much longer than any of the last is not waited for any more."""
 
 
 class EngineFailed(Exception):
@@ -53,7 +55,9 @@ class EngineLane:
         # All below is guarded by _changed. At most two answers wait: one running, one in the slot.
         self._answers: list[tuple[Job, list[EditLayer] | Exception]] = []
         self._queued: Job | None = None  # in the slot, or on its way out of it
+        self._put: deque[Job] = deque(maxlen=4)  # the latest, oldest first
         self._running: tuple[Job, float] | None = None
+        self._has_turn = False  # the running one
         self._recent_s: deque[float] = deque(maxlen=_RECENT_CALLS)
         self._stopped = False
         self._failing = False
@@ -74,6 +78,7 @@ class EngineLane:
         """Leaves a job for the engine, in place of one that still waits."""
         with self._changed:
             self._queued = job
+            self._put.append(job)
         self._slot.put(job)
 
     def patience_s(self, job: Job, deadline: float) -> float:
@@ -96,9 +101,9 @@ class EngineLane:
             EngineFailed: the engine raised on `job`.
         """
         with self._changed:
-            until_s = math.inf if job is None else job.pts_s
-            arrived = [answer for answer in self._answers if answer[0].pts_s <= until_s]
-            self._answers = [answer for answer in self._answers if answer[0].pts_s > until_s]
+            newer = self._put_after(job)
+            arrived = [answer for answer in self._answers if answer[0] not in newer]
+            self._answers = [answer for answer in self._answers if answer[0] in newer]
         good = [(asked, edits) for asked, edits in arrived if not isinstance(edits, Exception)]
         for asked, edits in arrived:
             if asked is job and isinstance(edits, Exception):
@@ -107,30 +112,43 @@ class EngineLane:
                 raise EngineFailed("the engine raised on this frame") from edits
         return good
 
+    def _put_after(self, job: Job | None) -> list[Job]:
+        """The jobs that came after `job`."""
+        put = list(self._put)
+        return put[put.index(job) + 1 :] if job in put else []
+
     def _patience_s(self, job: Job, deadline: float) -> float:
-        asked = job is self._queued or (self._running is not None and job is self._running[0])
-        now = self._clock()
-        if self._stopped or self._has(job) or not asked or self._expected(job, now) > deadline:
+        if self._stopped or self._has(job) or not self._will_answer(job):
             return 0.0
-        return max(0.0, deadline - now)
+        now = self._clock()
+        return max(0.0, self._worth_until(job, deadline, now) - now)
+
+    def _will_answer(self, job: Job) -> bool:
+        """Whether the engine has it or will get it; one that waits for its turn gives way to a newer
+        one."""
+        if self._running is not None and self._running[0] is job:
+            return self._has_turn or self._queued is None or self._queued is job
+        return job is self._queued
 
     def _has(self, job: Job) -> bool:
         return any(asked is job for asked, _ in self._answers)
 
-    def _expected(self, job: Job, now: float) -> float:
-        """When `job` will be done if the engine is as quick as the quickest of its last calls, the
-        wait for a turn included.
+    def _worth_until(self, job: Job, deadline: float, now: float) -> float:
+        """Until when `job` is worth waiting for, if the engine is as quick as the quickest of its last
+        calls, the wait for a turn included.
 
         A late engine is not waited for: its answer could not be used by this frame, and waiting
-        delays it.
+        delays it. Nor is one that hangs.
         """
         quickest = min(self._recent_s, default=0.0)
         if self._running is None:
-            return now + quickest
+            return deadline if now + quickest <= deadline else now
         asked, since = self._running
-        if asked is job:
-            return since + quickest if since + quickest > now else now
-        return max(now, since + quickest) + quickest
+        until = min(deadline, since + max(self._recent_s, default=math.inf) + HANGS_S)
+        done = max(now, since + quickest)
+        if asked is not job:
+            done, until = done + quickest, min(until, deadline - quickest)
+        return until if done <= deadline else now
 
     def _run(self) -> None:
         while True:
@@ -150,7 +168,7 @@ class EngineLane:
             newer = self._newer()
             if newer is not None:
                 job = newer
-                self._note_running(job, began)
+            self._note_running(job, began, has_turn=True)
             answer = self._ask(job)
         with self._changed:
             self._running = None
@@ -168,9 +186,9 @@ class EngineLane:
         except Closed:
             return None
 
-    def _note_running(self, job: Job, began: float) -> None:
+    def _note_running(self, job: Job, began: float, *, has_turn: bool = False) -> None:
         with self._changed:
-            self._running = (job, began)
+            self._running, self._has_turn = (job, began), has_turn
             if self._queued is job:
                 self._queued = None
             self._changed.notify_all()

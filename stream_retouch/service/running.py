@@ -74,7 +74,6 @@ def serve(settings: Settings, load_parts: Callable[[], Parts]) -> int:
         ServiceUnavailable: the address or the port cannot be had.
         StreamRetouchError: the parts cannot be loaded.
     """
-    sys.setswitchinterval(SWITCH_S)
     app = create_app(settings, load_parts)
     service: Service = app.state.service
     cv2.setNumThreads(1)  # one thread per stage: more only fight over the cores
@@ -109,11 +108,14 @@ def serve(settings: Settings, load_parts: Callable[[], Parts]) -> int:
         finally:
             await service.close()  # a second Ctrl+C skips the lifespan's end
 
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
     try:
         asyncio.run(run())
     except KeyboardInterrupt:  # before uvicorn listens to signals, or after
         return 128 + signal.SIGINT
     finally:
+        sys.setswitchinterval(usual_s)
         listener.close()
     if service.failure is not None:
         raise service.failure

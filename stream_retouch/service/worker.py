@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 MOST_WAITING = 2
 """Frames that wait for their edits at once; further ones wait in the mailbox, newest wins."""
+MOST_UNSEARCHED = 3
+"""Frames after which newcomers are looked for although another frame waits."""
 
 
 class FramePort(Protocol):
@@ -141,7 +143,7 @@ class FrameWorker:
         self._tempo, self._shrinker = Tempo(), Shrinker()
         self._effort = Effort()
         self._waiting: deque[_Waiting] = deque()  # oldest first
-        self._dropped = 0
+        self._dropped = self._unsearched = 0
         self._face_ids: frozenset[int] = frozenset()
         self._failures = 0
 
@@ -184,9 +186,11 @@ class FrameWorker:
                 frame = self._next()
             except Closed:
                 break
+            self._finish(self._is_ready)
             if frame is not None:
                 self._take(frame)
-            self._finish(lambda waiting: self._patience_s(waiting) <= 0)
+                self._finish(self._is_ready)
+            self._look_around()
             self._count_dropped()
         self._finish(lambda _: True)
 
@@ -202,6 +206,9 @@ class FrameWorker:
             )
         self._lane.wait(self._waiting[0].job, self._waiting[0].deadline)
         return None
+
+    def _is_ready(self, waiting: _Waiting) -> bool:
+        return self._patience_s(waiting) <= 0
 
     def _patience_s(self, waiting: _Waiting) -> float:
         """How long a frame should still wait, seconds."""
@@ -230,20 +237,17 @@ class FrameWorker:
         self._metrics.stage("prepare", prepared - began)
         if asks:
             self._lane.put(job)
-            self._meanwhile(job)
+            self._meanwhile(
+                job
+            )  # counts as waiting, and so does what is done for other frames then
 
     def _finish(self, ready: Callable[[_Waiting], bool]) -> None:
         """Sends those that wait, oldest first, up to the first that is not ready."""
-        looks = False
         while self._waiting and ready(self._waiting[0]):
-            looks = self._finish_one(self._waiting.popleft()) or looks
-        if looks:
-            began = self._clock()
-            self._look_around()
-            self._did(began)
+            self._finish_one(self._waiting.popleft())
 
-    def _finish_one(self, waiting: _Waiting) -> bool:
-        """Sends the frame on, retouched or as it came; whether it was retouched."""
+    def _finish_one(self, waiting: _Waiting) -> None:
+        """Sends the frame on, retouched or as it came."""
         job, began = waiting.job, self._clock()
         try:
             answers = self._lane.answers(job if waiting.asks else None)
@@ -251,7 +255,7 @@ class FrameWorker:
         except Exception as error:  # the border, see _fail
             self._fail(job.frame, waiting.rung, error)
             self._did(began, frames=1)
-            return False
+            return
         self._metrics.stage("wait", began - waiting.prepared)
         self._metrics.stage("finish", self._clock() - began)
         self._send(done.frame, waiting.rung)
@@ -265,7 +269,7 @@ class FrameWorker:
             self._face_ids = job.known
             self._on_faces(job.known)
         self._did(began, frames=1)
-        return True
+        self._unsearched += 1
 
     def _fail(self, frame: av.VideoFrame, rung: Rung, error: Exception) -> None:
         """The border of the frame path: whatever went wrong, the picture goes on."""
@@ -302,10 +306,15 @@ class FrameWorker:
             logger.debug("%s: nothing could be done ahead", self._label, exc_info=True)
 
     def _look_around(self) -> None:
+        """Once for every frame that is out, when no other waits, or after MOST_UNSEARCHED of them."""
+        if not self._unsearched or (self._waiting and self._unsearched < MOST_UNSEARCHED):
+            return
+        began, self._unsearched = self._clock(), 0
         try:
             self._retoucher.look_around()
         except Exception:  # the same border: the frame is out, and the next one will tell
             logger.exception("%s: the search for further faces failed", self._label)
+        self._did(began)
 
     def _note(self, result: FrameResult, faces: int | None) -> None:
         self._metrics.frame(result)

@@ -19,7 +19,7 @@ from engines.eager import EagerEngine
 from engines.feed import feed
 from engines.openvino import OpenVINOEngine, identity
 from engines.parity import Samples, answers, compare, samples
-from engines.quantised import FEWEST_CHANNELS, GAINS, Ir, calibration, quantised
+from engines.quantised import GAINS, Ir, calibration, quantised, with_zero
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +56,18 @@ def test_only_the_heavy_layers_are_held_to_8_bits_and_on_both_sides(ir: Ir, eigh
     before = nodes(ir, "Convolution", "MatMul")
     after = nodes(eighth, "Convolution", "MatMul")
     assert before.keys() == after.keys()
-    for name, node in before.items():
-        shape = list(node.input_value(1).get_partial_shape().to_shape())
-        trunk = node.get_type_name() == "Convolution" and shape[1:] >= [FEWEST_CHANNELS]
-        heavy = (trunk and shape[2:] == [3, 3]) or "aten.linear" in name
-        assert is_held(after[name]) == (heavy, heavy), name
-    assert any(is_held(node)[0] for node in after.values())
-    assert not all(is_held(node)[0] for node in after.values())
+    held = {name for name, node in after.items() if is_held(node) == (True, True)}
+    free = {name for name, node in after.items() if is_held(node) == (False, False)}
+    assert held | free == after.keys()
+    kernels = {name: tuple(node.input_value(1).shape[1:]) for name, node in before.items()}
+    assert {kernels[name][1:] for name in held} == {
+        (3, 3),
+        (),
+    }  # convolutions of the trunk, linear layers
+    assert min(kernels[name][0] for name in held) >= 16
+    # what sees the crop, the heads and the resampling
+    assert {kernels[name][1:] for name in free} >= {(4, 4), (2, 2), (1, 1)}
+    assert any("bmm" in name for name in free) and not any("bmm" in name for name in held)
 
 
 def test_weights_keep_a_scale_for_each_output_channel(eighth: Ir) -> None:
@@ -76,6 +81,14 @@ def test_weights_keep_a_scale_for_each_output_channel(eighth: Ir) -> None:
         assert low.size == numbers.shape[axis] > 1
         np.testing.assert_allclose(high, np.abs(numbers).max(axis=others, keepdims=True), 1e-5)
         np.testing.assert_array_equal(low, -high)
+
+
+@pytest.mark.parametrize(("least", "greatest"), [(0.0, 3.0), (-1.0, 2.7), (-5.0, 0.01)])
+def test_zero_is_a_level_of_every_range(least: float, greatest: float) -> None:
+    low, high = with_zero(least, greatest)
+    step = (high - low) / 255
+    assert (-low / step) == pytest.approx(round(-low / step), abs=1e-9)
+    assert abs(low - least) < step and abs(high - greatest) < step
 
 
 def test_it_computes_nearly_the_same(weights: Path, ir: Ir, eighth: Ir, given: Samples) -> None:

@@ -121,6 +121,8 @@ def test_lines_whose_place_is_told_later_are_those_of_that_place() -> None:
 def test_what_was_kept_can_be_meant_by_the_next_turn() -> None:
     plan = played("edit blemishes face", "keep crows_feet face", "edit last last")
     assert not plan.keep and ("crows_feet", ("face",)) in edits(plan)
+    plan = played("edit redness face", "keep mole face", "edit last last =0.4")
+    assert plan.keep and edits(plan) == {("redness", ("face",)): 0.4}
     plan = played("keep mole chin", "edit last last")
     assert not plan.keep and set(edits(plan)) == {("mole", ("chin",))}
 

@@ -190,8 +190,10 @@ class FakeRetoucher:
         """Known, but behind a hand: no crop can be taken."""
         self.error: Exception | None = None
         self.answers: list[list[int]] = []
-        self.asked = threading.Semaphore(0)
+        self.asked: list[int] = []
         self.prepared: list[int] = []
+        self.looked: list[int] = []
+        """The newest frame at each search for newcomers."""
         self._edited = False
         self._shown = 0
 
@@ -214,10 +216,10 @@ class FakeRetoucher:
         )
 
     def look_around(self) -> None:
-        pass
+        self.looked.append(self.prepared[-1])
 
     def meanwhile(self, job: Job) -> None:
-        self.asked.release()
+        self.asked.append(job.frame.pts or 0)
 
     def finish(self, job: Job, answers: Sequence[tuple[Job, list[EditLayer]]]) -> Retouched:
         self.answers.append([asked.frame.pts or 0 for asked, _ in answers])

@@ -14,6 +14,7 @@ import pytest
 from stream_retouch.language.plan import InstructionPlan, amounts
 from stream_retouch.media.retouch import Look
 from stream_retouch.metrics import Metrics
+from stream_retouch.service.engine_lane import HANGS_S
 from stream_retouch.service.engine_turns import EngineTurns
 from stream_retouch.service.ladder import RUNGS
 from stream_retouch.service.load import Effort
@@ -71,8 +72,10 @@ class Bench:
 
     def ask(self, index: int) -> None:
         """Puts a frame in; until the engine has been asked about it."""
+        asked = self.retoucher.asked
+        count = len(asked)
         self.peer.frames.put(frame_at(index))
-        assert self.retoucher.asked.acquire(timeout=PATIENCE_S)
+        until(lambda: asked[count:] == [index])
 
     def close(self) -> None:
         """Ends the worker; its threads must be gone."""
@@ -151,6 +154,48 @@ def test_an_engine_known_to_be_too_slow_is_not_waited_for() -> None:
     for held in range(index, index + 5):
         bench.through(held)
     bench.close()
+
+
+def test_an_engine_that_hangs_after_quick_calls_is_waited_for_once() -> None:
+    now = [0.0]
+    bench = Bench(PATIENCE_S, 1, clock=lambda: now[0])
+    for index in range(3):
+        bench.through(index)  # each call took no time
+    bench.engine.gate.clear()
+    bench.ask(3)
+    until(lambda: bench.engine.seen[-1] == 3)
+    now[0] = HANGS_S + 0.001
+    for index in range(4, 8):
+        # The clock stands still: a frame that waited would never leave.
+        bench.peer.frames.put(frame_at(index))
+        until(lambda i=index: i in bench.retoucher.prepared)
+    assert [bench.peer.out.get(timeout=PATIENCE_S).pts for _ in range(5)] == [3, 4, 5, 6, 7]
+    bench.close()
+
+
+def test_each_of_two_frames_with_one_time_stamp_gets_its_own_edit(patient: Bench) -> None:
+    patient.engine.gate.clear()
+    patient.ask(5)
+    assert patient.engine.entered.acquire(timeout=PATIENCE_S)
+    patient.ask(5)
+    patient.engine.gate.set()
+    for _ in range(2):
+        patient.peer.out.get(timeout=PATIENCE_S)
+    patient.close()
+    assert patient.retoucher.answers == [[5], [5]] and patient.counted("fresh") == 2
+
+
+def test_newcomers_are_looked_for_when_no_frame_waits_or_seldom(patient: Bench) -> None:
+    patient.through(0)
+    until(lambda: patient.retoucher.looked == [0])
+    patient.engine.gate.clear()
+    patient.ask(1)
+    until(lambda: patient.engine.seen[-1] == 1)
+    patient.ask(2)
+    patient.engine.gate.set()
+    for _ in range(2):
+        patient.peer.out.get(timeout=PATIENCE_S)
+    until(lambda: patient.retoucher.looked == [0, 2])  # and not while the second waited
 
 
 def test_late_answers_reach_the_next_frame_oldest_first(hurried: Bench) -> None:
@@ -286,8 +331,9 @@ def test_a_frame_that_was_overtaken_at_the_engine_is_not_waited_for() -> None:
     bench.ask(0)
     until(lambda: turns.waiting == 1)
     bench.ask(1)
+    assert bench.peer.out.get(timeout=PATIENCE_S).pts == 0
     turns.release()
-    assert [bench.peer.out.get(timeout=PATIENCE_S).pts for _ in range(2)] == [0, 1]
+    assert bench.peer.out.get(timeout=PATIENCE_S).pts == 1
     bench.close()
     assert bench.engine.seen == [1]
     assert bench.retoucher.answers == [[], [1]]
