@@ -4,7 +4,8 @@ Fault: a sender learns half a second late that the line carries less, and x264's
 has it, for PyAV cannot shrink it while it runs. All that was sent too much waits before the line, and every later frame
 behind it: at a rate just below the line's, for many seconds.
 
-Cure: what was sent is counted against the rate, and a rate that falls counts against the time it took to fall. While
+Cure: what was sent is counted against the rate, and a rate that falls counts against the time it took to fall. Not one
+that falls for loss alone, where the receiver says that the line carries it: what is lost waits nowhere. While
 more than `ALLOWED_S` of it is owed, two frames of three are not encoded at all: a second of less motion instead of many
 of delay.
 """
@@ -30,10 +31,17 @@ class Burst:
         self._rate_bps = 0
         self._left_out = 0
 
-    def leaves_out(self, now: float, rate_bps: int) -> bool:
-        """Whether the next frame is to be left out, at a rate of so many bits a second from the last call on."""
+    def leaves_out(self, now: float, rate_bps: int, line_bps: float | None = None) -> bool:
+        """Whether the next frame is to be left out, at a rate of so many bits a second from the last call on.
+
+        Args:
+            line_bps: what the receiver says the line carries; None where it says nothing, then it is the rate.
+        """
         since = 0.0 if self._at is None else max(now - self._at, 0.0)
-        fall = self._rate_bps - rate_bps if rate_bps < FALL_SHARE * self._rate_bps else 0
+        line = (
+            rate_bps if line_bps is None else max(line_bps, rate_bps)
+        )  # below the least rate is the same
+        fall = self._rate_bps - line if line < FALL_SHARE * self._rate_bps else 0.0
         self._at, self._rate_bps = now, rate_bps
         self._owed_bits = max(self._owed_bits - since * rate_bps, 0.0) + fall * LEARNT_S
         full = self._owed_bits > ALLOWED_S * rate_bps and self._left_out < MOST_IN_A_ROW

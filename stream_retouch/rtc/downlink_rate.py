@@ -70,6 +70,10 @@ class DownlinkRate:
         wanted = self._allowed if self._asked is None else min(self._asked, self._allowed)
         return self._limits.clamp(round(wanted))
 
+    def asked_bps(self, now: float) -> float | None:
+        """What the receiver asked for last; None if it says nothing."""
+        return None if self._asked is None or now - self._asked_at > STALE_S else self._asked
+
     def remb(self, bitrate_bps: int, now: float) -> None:
         """The receiver asks for at most so much (draft-alvestrand-rmcat-remb-03)."""
         self._grow(now)

@@ -124,7 +124,8 @@ class VideoSending:
         now = self._loop.time()
         rate = self._encoder.target_bitrate = self.rate.target(now)
         force_keyframe = self.answers.due(now) or self._failing
-        if not force_keyframe and self._burst.leaves_out(now, rate):
+        line = self.rate.asked_bps(now)
+        if not force_keyframe and self._burst.leaves_out(now, rate, line):
             self.left_out += 1
             self._encoder.left_out(frame)
             return None

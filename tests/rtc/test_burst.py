@@ -40,6 +40,31 @@ def test_a_rate_that_falls_to_a_third_is_made_up_for_within_two_seconds() -> Non
     assert all(out[:30]) and sum(out[30:60]) < 15 and all(out[90:])
 
 
+def test_a_rate_that_falls_for_loss_alone_leaves_nothing_out() -> None:
+    burst, out = Burst(), []
+    for i in range(120):
+        rate = 3 * RATE if i < 30 else RATE
+        out.append(burst.leaves_out(i / 30, rate, line_bps=3 * RATE))
+        burst.sent(rate // 8 // 30)
+    assert not any(out)
+
+
+def test_a_line_that_gets_narrower_is_not_counted_twice() -> None:
+    burst = Burst()
+    burst.leaves_out(0.0, 3 * RATE, line_bps=3 * RATE)
+    assert burst.leaves_out(0.1, RATE, line_bps=RATE)
+    owed_s = 0.5 * 2 - ALLOWED_S  # of the new rate
+    assert not burst.leaves_out(0.1 + owed_s + 0.01, RATE, line_bps=RATE)
+
+
+def test_a_line_narrower_than_the_least_rate_does_not_count_again_and_again() -> None:
+    burst, out = Burst(), []
+    for i in range(90):
+        out.append(burst.leaves_out(i / 30, RATE, line_bps=RATE / 4))
+        burst.sent(FRAME)
+    assert not any(out)
+
+
 def test_a_rate_that_sways_a_little_leaves_nothing_out() -> None:
     rates = [RATE if i % 30 < 15 else int(0.85 * RATE) for i in range(300)]
     assert all(frames_sent([rate // 8 // 30 for rate in rates], rates))
