@@ -8,13 +8,16 @@ well, may speak instead: the sooner, the fewer words of the turn they do not kno
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_retouch.language.grammar import GrammarPlanner, answered, needs_a_model
+from stream_retouch.language.looks import latest_change
 from stream_retouch.language.plan import Dialogue, InstructionPlan
-from stream_retouch.language.program import reading
-from stream_retouch.language.reading import unknown
+from stream_retouch.language.program import Op, reading
+from stream_retouch.language.reading import goes_on, unknown
 
 if TYPE_CHECKING:
     from engines.language.network import PlannerNet
@@ -65,4 +68,15 @@ class EmbeddedPlanner:
         sure = SURE[min(unknown(text), len(SURE) - 1)]
         if found.confidence < sure and known.action != "reject":
             return known, reply
-        return answered(reading(found.ops), dialogue)
+        return answered(reading(as_before(found.ops, text, dialogue)), dialogue)
+
+
+def as_before(ops: Sequence[Op], text: str, dialogue: Dialogue) -> Sequence[Op]:
+    """The program of a turn that goes on with names alone: after one that only kept they are kept too.
+
+    The network is not told what the turn before said.
+    """
+    edits, keeps = latest_change(dialogue)
+    if edits or not keeps or not goes_on(text):
+        return ops
+    return [replace(op, act="keep") if op.act == "edit" else op for op in ops]

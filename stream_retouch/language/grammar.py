@@ -12,6 +12,7 @@ from stream_retouch.language.asks import Ask, Reading, carried, read
 from stream_retouch.language.looks import (
     changed,
     in_focus,
+    kept_within,
     latest_change,
     named_regions,
     replaced,
@@ -159,6 +160,7 @@ class _Turn:
             self._take(ask)
         if not (self.edits or self.keeps):
             return self._nothing_done()
+        self.look = kept_within(self.look, self.edits, self.keeps)
         return self.look, replies.told(self.edits, self.keeps, self.reading.left_out, self.weaker)
 
     def _nothing_done(self) -> Answer:

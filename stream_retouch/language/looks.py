@@ -74,6 +74,23 @@ def with_keep(look: InstructionPlan, keep: Keep) -> InstructionPlan:
     return InstructionPlan(edits, tuple(keeps[-MOST_EDITS:]))
 
 
+def kept_within(
+    look: InstructionPlan, edits: Iterable[Edit], keeps: Iterable[Keep]
+) -> InstructionPlan:
+    """The look in which what one turn keeps stays so within a wider edit of the same turn, whichever was
+    said first."""
+    edits = tuple(edits)
+    for keep in keeps:
+        kept = named_regions(keep.category, keep.regions)
+        wider = any(
+            e.category == keep.category and kept < named_regions(e.category, e.regions)
+            for e in edits
+        )
+        if wider and keep not in look.keep:
+            look = with_keep(look, keep)
+    return look
+
+
 def changed(amount: float, change: str, scale: str) -> float:
     """`amount` after "more" or "less"; scale is small, big or empty."""
     if change == "up":

@@ -248,6 +248,17 @@ def _moved(tags: list[Tag], at: int) -> Tag:
     return tag
 
 
+_NAMES = frozenset(("sep", "det", "category", "prep", "place", "side", "also"))
+
+
+def goes_on(text: str) -> bool:
+    """Whether the turn only names something more and says nothing of it: "and the mole on my chin"."""
+    tags = tags_of(text)
+    kinds = [tag.kind for tag in tags]
+    begins = bool(tags) and (tags[0].kind == "also" or tags[0].text == "and")
+    return begins and "category" in kinds and _NAMES.issuperset(kinds)
+
+
 def unknown(text: str) -> int:
     """How many words of `text` may say something that the word tables do not know."""
     return sum(tag.kind == "word" and tag.text not in lexicon.IDLE for tag in tags_of(text))

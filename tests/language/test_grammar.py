@@ -27,7 +27,7 @@ from stream_retouch.language.plan import (
     Keep,
     plan_to_json,
 )
-from stream_retouch.language.reading import unknown
+from stream_retouch.language.reading import goes_on, unknown
 from training.language.plan_scoring import is_right
 
 CASES = Path(__file__).parent.parent / "data" / "grammar_cases.jsonl"
@@ -178,3 +178,20 @@ def test_only_words_that_no_table_knows_are_unknown() -> None:
     assert unknown("please remove the spots on my chin, thanks") == 0
     assert unknown("quuxify the glorbs on my chin") == 2
     assert unknown("") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("and the mole on my chin", True),
+        ("also my freckles", True),
+        ("and the scar under my left eye too", True),
+        ("and the redness on my nose can go", False),
+        ("and the zits away", False),
+        ("and on my chin", False),
+        ("the mole on my chin", False),
+        ("", False),
+    ],
+)
+def test_a_turn_that_goes_on_with_names_alone(text: str, expected: bool) -> None:
+    assert goes_on(text) == expected

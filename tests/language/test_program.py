@@ -127,6 +127,15 @@ def test_what_was_kept_can_be_meant_by_the_next_turn() -> None:
     assert not plan.keep and set(edits(plan)) == {("mole", ("chin",))}
 
 
+def test_what_one_turn_keeps_stays_within_its_wider_edit_in_either_order() -> None:
+    for text in ("keep shine nose; edit shine face", "edit shine face; keep shine nose"):
+        plan = played(text)
+        assert set(edits(plan)) == {("shine", ("face",))}
+        assert [(k.category, k.regions) for k in plan.keep] == [("shine", ("nose",))]
+    assert not played("keep mole face; edit mole face").keep  # changed one's mind
+    assert not played("keep mole face", "edit mole face").keep
+
+
 def test_more_and_less_change_what_is_on() -> None:
     before = edits(played("edit spot face"))[("spot", ("face",))]
     more = edits(played("edit spot face", "more last last"))[("spot", ("face",))]
