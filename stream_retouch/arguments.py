@@ -45,7 +45,7 @@ _SERVE_OPTIONS: dict[str, tuple[str, str]] = {
         "secret that clients must send, at least 16 characters; prefer STREAM_RETOUCH_TOKEN",
     ),
     "max_sessions": ("N", "video sessions at one time (default as many as the machine carries)"),
-    "frame_budget_ms": ("MS", "how long a frame waits for its retouching at most (default 50)"),
+    "frame_budget_ms": ("MS", "how long a frame waits for its retouching at most (default 40)"),
     "min_bitrate_bps": (
         "N",
         "least bit rate of the returned video, bits per second (default 300000)",

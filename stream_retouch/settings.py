@@ -49,7 +49,7 @@ class Settings:
     """Size of the network, 256 (for CPUs) or 512; None: that of the weights file, 256 without one."""
     threads: int = 1
     """Threads of one engine call, 1..64."""
-    frame_budget_ms: float = 50.0
+    frame_budget_ms: float = 40.0
     """How long a decoded frame waits for its edit, then it leaves with the last one; 0..1000."""
     min_bitrate_bps: int = 300_000
     """Least bit rate of the returned video, bits per second."""

@@ -16,7 +16,7 @@ MACHINE_S = 4.0
 """Figures of the machine are over this long."""
 SESSION_S = 1.0
 """Figures of one session are over this long."""
-LATE_MS = 50.0
+LATE_MS = 60.0
 """A frame that this service delayed by so much more than it may wait for its edit is late: by default
 three frames in all, and no longer unseen."""
 
