@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from engines.conditioner import LanguageConditioner
 from engines.eager import EagerEngine
-from engines.openvino import AskedPrecision, OpenVINOEngine
+from engines.openvino import PRECISIONS, AskedPrecision, OpenVINOEngine
 from engines.parity import CROPS, Samples, answers, compare, samples
 from engines.weights_file import SIZE_HELP, chosen, weights_hash
 from stream_retouch.engine import CROP_SIZE, CROP_SIZES, RetouchEngine
@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--engine", choices=("openvino", "eager"), default="openvino")
     parser.add_argument(
         "--precision",
-        choices=("auto", "int8", "bf16", "f32"),
+        choices=PRECISIONS,
         default="auto",
         help="of openvino (default auto: what the service takes here)",
     )

@@ -12,7 +12,6 @@ import argparse
 import datetime
 import importlib.metadata
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -30,7 +29,7 @@ from engines.eager import EagerEngine
 from engines.feed import feed, inputs, outputs
 from engines.manifest import EngineIdentity, EngineManifest, Parity
 from engines.parity import BOUNDS, CROPS, Bounds, Samples, answers, compare, require, samples
-from engines.quantised import Ir, calibration, quantised
+from engines.quantised import Ir, calibration, quantised, written
 from engines.retouchgpt import checkpoint
 from engines.retouchgpt.model import RetouchGPT
 from engines.retouchgpt.serving import ServingModel
@@ -189,10 +188,7 @@ def exported(model: RetouchGPT) -> tuple[bytes, bytes]:
     graph.reshape({i: list(shape) for i, shape in enumerate(taken.values())})
     for port, name in zip((*graph.inputs, *graph.outputs), (*taken, *given), strict=True):
         port.tensor.set_names({name})
-    with tempfile.TemporaryDirectory() as folder:
-        xml = Path(folder) / "engine.xml"
-        ov.save_model(graph, xml, compress_to_fp16=False)
-        return xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
+    return written(graph)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -201,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m engines.build", description="Build an engine and compare it with eager."
     )
     parser.add_argument("--engine", choices=("openvino", "eager"), default="openvino")
-    parser.add_argument("--precision", choices=("auto", "int8", "bf16", "f32"), default="auto")
+    parser.add_argument("--precision", choices=openvino_engine.PRECISIONS, default="auto")
     parser.add_argument("--weights", type=Path, help="weights file (default: those that ship)")
     parser.add_argument("--size", type=int, choices=CROP_SIZES, help=SIZE_HELP)
     parser.add_argument(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import openvino as ov
@@ -26,6 +26,7 @@ from stream_retouch.errors import EngineError
 log = logging.getLogger(__name__)
 
 AskedPrecision = Literal["auto", "int8", "bf16", "f32"]
+PRECISIONS: tuple[AskedPrecision, ...] = get_args(AskedPrecision)
 
 
 class OpenVINOEngine:

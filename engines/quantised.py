@@ -71,7 +71,7 @@ def quantised(ir: Ir, calls: Iterable[Arrays]) -> Ir:
         weight = node.input_value(1)
         node.input(0).replace_source_output(held[place].output(0))
         node.input(1).replace_source_output(_held_weight(node, weight).output(0))
-    return _written(model)
+    return written(model)
 
 
 def _is_heavy(node: Any) -> bool:
@@ -132,7 +132,8 @@ def _held_weight(node: Any, weight: Any) -> Any:
     return ops.fake_quantize(weight, low, high, low, high, _LEVELS - 1)
 
 
-def _written(model: Any) -> Ir:
+def written(model: Any) -> Ir:
+    """An OpenVINO model as the bytes of its two files."""
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder) / "engine.xml"
         ov.save_model(model, xml, compress_to_fp16=False)

@@ -216,19 +216,21 @@ class FrameWorker:
 
     def _take(self, frame: av.VideoFrame) -> None:
         """Prepares the frame, or sends it on as it came."""
-        began, rung = self._clock(), self.rung
+        rung = self.rung
         if not rung.retouches:
             self._finish(lambda _: True)
+            began = self._clock()
             self._send(frame, rung)
             self._note("bypassed", None)
             self._did(began, frames=1)
             return
+        began = self._clock()
         try:
             job = self._retoucher.prepare(frame, self._look())
         except Exception as error:  # the border, see _fail
+            self._did(began, frames=1)
             self._finish(lambda _: True)
             self._fail(frame, rung, error)
-            self._did(began, frames=1)
             return
         prepared = self._clock()
         asks = bool(job.subjects) and self._tempo.asks(rung, job.look.version, job.pts_s)
@@ -237,9 +239,7 @@ class FrameWorker:
         self._metrics.stage("prepare", prepared - began)
         if asks:
             self._lane.put(job)
-            self._meanwhile(
-                job
-            )  # counts as waiting, and so does what is done for other frames then
+            self._meanwhile(job)  # counts as waiting, as does what is done for other frames then
 
     def _finish(self, ready: Callable[[_Waiting], bool]) -> None:
         """Sends those that wait, oldest first, up to the first that is not ready."""
