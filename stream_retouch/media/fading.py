@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_retouch.media.edits import Edit, mixed, scaled, tinted
+from stream_retouch.media.grain import Texture
 from stream_retouch.media.smoothing import LayerSmoother
 
 FADE_IN_S = 0.3
@@ -31,6 +32,8 @@ class FaceEdit:
         self._fade_in_s, self._smooth = fade_in_s, smooth
         self.version: int | None = None
         """Version of the look that is shown or fading in; None before the first."""
+        self.texture = Texture()
+        """Of the skin around it."""
         self._smoother = LayerSmoother()
         self._edit: Edit | None = None
         self._edit_s = 0.0  # time of the crop that it was computed from
@@ -51,6 +54,7 @@ class FaceEdit:
         self._fade_began_s = max(before_s, now_s - FIRST_STEP_S) if fade_in else -math.inf
         self._edit = None
         self._smoother.reset()
+        self.texture.reset()
         self.version = version
 
     def resume(self, version: int, before_s: float) -> None:

@@ -24,6 +24,8 @@ LEAST_FLATTENING = 0.02
 """Where M * (1-g) is nowhere more than this no grain is due."""
 MOST_TEXTURE = 5.0
 """Code values: stubble and hair are no pattern for bare skin."""
+MEASURE_AGAIN_S = 0.2
+"""Between two measurements of a `Texture`."""
 TILE_SIZE = 256
 DENSE_FROM = 3.0
 """Frame pixels per crop pixel from which the noise is drawn twice as fine, so that it stays
@@ -79,6 +81,29 @@ def texture_of(
     mean = near / (cv2.blur(weight, around) + np.float32(0.02))
     texture: NDArray[np.float32] = np.minimum(np.sqrt(mean), MOST_TEXTURE).astype(np.float32)
     return texture
+
+
+class Texture:
+    """The texture around one face's edits over time: it changes slowly, so it is measured now and
+    then. One thread at a time."""
+
+    def __init__(self) -> None:
+        self._texture: NDArray[np.float32] | None = None
+        self._pts_s = 0.0
+
+    def reset(self) -> None:
+        """Forgets: another look leaves other skin alone."""
+        self._texture = None
+
+    def of(
+        self, crop: NDArray[np.uint8], regions: NDArray[np.float32], edit: Edit, pts_s: float
+    ) -> NDArray[np.float32]:
+        """As `texture_of`, from this crop or from one less than MEASURE_AGAIN_S ago; `regions` are the
+        face's maps, (12, REQUEST_SIZE, REQUEST_SIZE) 0..1."""
+        known = self._texture is not None and self._texture.any()
+        if self._texture is None or not (known and 0.0 <= pts_s - self._pts_s < MEASURE_AGAIN_S):
+            self._texture, self._pts_s = texture_of(crop, regions.max(axis=0), edit), pts_s
+        return self._texture
 
 
 def grain_of(edit: Edit, scale: float) -> NDArray[np.float32] | None:

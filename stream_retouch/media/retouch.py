@@ -31,8 +31,9 @@ from stream_retouch.media.edits import Edit, edit_of, scaled
 from stream_retouch.media.faces import Face, FaceTracker
 from stream_retouch.media.fading import FADE_IN_S, FaceEdit
 from stream_retouch.media.frames import Picture, picture_of, take_crop, usual_crop
-from stream_retouch.media.grain import texture_of
 from stream_retouch.media.paste import copy_of, paste
+
+Floats = NDArray[np.float32]
 
 MAX_FACES = 4
 """Faces in one picture that are retouched; further ones go out as they came."""
@@ -133,6 +134,7 @@ class FrameRetoucher:
         self._crop_size = crop_size
         self._webrtc, self._fade_s, self._smooth = webrtc, fade_s, smooth
         self._reformatter = VideoReformatter()
+        self._requests: dict[int, tuple[Floats, Floats, Floats]] = {}
         self._edits: dict[int, FaceEdit] = {}
         self._shown: frozenset[int] = frozenset()  # ids of the faces in the last finished frame
         self._listed_s: dict[int, float] = {}  # when each known face was last in view
@@ -151,7 +153,7 @@ class FrameRetoucher:
         picture = picture_of(frame, webrtc=self._webrtc, reformatter=self._reformatter)
         faces = self._tracker.update(picture, pts_s)[:MAX_FACES]
         self._latest = (picture, faces)
-        requests = [request_map(look.table, face.regions, face.uncut) for face in faces]
+        requests = [self._request(look, face) for face in faces]
         asked = [(face, map_) for face, map_ in zip(faces, requests, strict=True) if map_.any()]
         known = self._known(faces, pts_s)
         return _job(frame, picture, pts_s, look, faces, known, asked, self._crop_size)
@@ -229,10 +231,19 @@ class FrameRetoucher:
         largest = max(faces, key=lambda face: abs(np.linalg.det(face.transform[:, :2])))
         return take_crop(picture, largest.transform, self._crop_size)
 
+    def _request(self, look: Look, face: Face) -> NDArray[np.float32]:
+        """The face's request map, the very one of the frame before while table and maps are."""
+        told = self._requests.get(face.id)
+        if told is None or told[0] is not look.table or told[1] is not face.regions:
+            told = (look.table, face.regions, request_map(look.table, face.regions, face.uncut))
+            self._requests[face.id] = told
+        return told[2]
+
     def _known(self, faces: list[Face], pts_s: float) -> frozenset[int]:
         """Ids of these faces and of those that left a moment ago."""
         self._listed_s |= {face.id: pts_s for face in faces}
         self._listed_s = {i: at for i, at in self._listed_s.items() if pts_s - at <= KEPT_S}
+        self._requests = {i: told for i, told in self._requests.items() if i in self._listed_s}
         return frozenset(self._listed_s)
 
     def _meet(self, job: Job, before_s: float) -> None:
@@ -261,7 +272,8 @@ class FrameRetoucher:
                 shown = self._edits[face.id]
                 self._turn(shown, job, before_s)
                 crop, edit = usual_crop(crop), edit_of(layer)
-                edit = replace(edit, texture=texture_of(crop, face.regions.max(axis=0), edit))
+                texture = shown.texture.of(crop, face.regions, edit, answered.pts_s)
+                edit = replace(edit, texture=texture)
                 shown.learn(
                     edit,
                     crop,
@@ -314,6 +326,7 @@ class FrameRetoucher:
     def _forget(self) -> None:
         self._tracker.reset()
         self._edits, self._listed_s, self._shown = {}, {}, frozenset()
+        self._requests = {}
         self._latest = (None, [])
 
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from stream_retouch.media.affine import Affine
 from stream_retouch.media.appearance import Appearance, blended, likeness
 from stream_retouch.media.frames import Picture, take_crop
+from stream_retouch.media.map_memory import MapMemory
 from stream_retouch.media.one_euro import OneEuro
 from stream_retouch.media.pose import eyes_px, pose_of, transform_of
 from stream_retouch.media.regions import (
     CANONICAL_EYES_PX,
     CANONICAL_POINTS,
     alignment,
-    face_maps,
     into_crop,
 )
 from stream_retouch.media.sights import ACCEPTED, BACK, PRESENT, Sight
@@ -93,6 +93,7 @@ class Track:
     """0..1 of the face that was to be seen when it last was."""
     skin: SkinMemory = field(default_factory=SkinMemory)
     """Where hair and glasses are."""
+    _maps: MapMemory = field(default_factory=MapMemory)
     _pose_filter: OneEuro = field(
         default_factory=lambda: OneEuro(_POSE_STILL_HZ, _POSE_PER_UNIT, _POSE_QUIET)
     )
@@ -194,7 +195,7 @@ class Track:
 
     def face(self) -> Face:
         landmarks = self.shape @ self.transform[:, :2].T + self.transform[:, 2]
-        maps = face_maps(self.shape, self.skin.map)
+        maps = self._maps.of(self.shape, self.skin.map)
         return Face(
             self.id,
             self.transform,

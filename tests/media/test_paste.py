@@ -13,7 +13,7 @@ import pytest
 from stream_retouch.engine import CHROMA_STEP, OFFSET_STEP, EditLayer
 from stream_retouch.media.edits import FEATHER_PX, edit_of, halved, mixed, scaled, tinted
 from stream_retouch.media.frames import picture_of, take_crop
-from stream_retouch.media.grain import texture_of
+from stream_retouch.media.grain import MEASURE_AGAIN_S, Texture, texture_of
 from stream_retouch.media.paste import paste
 from tests.fakes import (
     layer_code,
@@ -256,6 +256,29 @@ def test_bilinear_sampling_puts_the_layer_where_it_belongs():
     assert np.abs(y[230, 200:400] - expected).max() <= 0.51
 
 
+@pytest.mark.parametrize("size", [(640, 480), (333, 301)])
+@pytest.mark.parametrize("matrix", ["bt601", "bt709"])
+def test_a_large_face_sampled_at_every_second_pixel_gets_nearly_the_same(monkeypatch, size, matrix):
+    """Also where the picture cuts it off, and where strips meet."""
+    frame = make_frame(*size, rgb=smooth_noise(size, 200), matrix=matrix)
+    layer = wild_layer(3)
+    layer.codes[:] = cv2.GaussianBlur(layer.codes.transpose(1, 2, 0), (0, 0), 2).transpose(2, 0, 1)
+    layer.mask[:] = cv2.GaussianBlur(layer.mask, (0, 0), 2)
+    face = (make_transform((170, 150), 1.6, 11.0), edit_of(layer, np.full((32, 32), 3, np.float32)))
+    coarse = paste(frame, picture_of(frame), [face])
+    monkeypatch.setattr("stream_retouch.media.paste.COARSE_FROM", 1000.0)
+    fine = paste(frame, picture_of(frame), [face])
+    for one, other, before in zip(*map(planes_copy, (coarse, fine, frame)), strict=True):
+        assert np.abs(other.astype(int) - before).mean() > 0.5
+        difference = np.abs(one.astype(int) - other)
+        assert difference.max() <= 2 and (difference > 1).mean() < 0.001
+
+
+def smooth_noise(size, seed):
+    noise = np.random.default_rng(seed).uniform(0, 255, (size[1], size[0], 3))
+    return cv2.GaussianBlur(noise, (0, 0), 3)
+
+
 def test_faces_are_pasted_one_upon_the_other():
     frame = make_frame(rgb=np.full((240, 320, 3), 100.0), full_range=True)
     transform = make_transform((160, 120), 0.6)
@@ -359,6 +382,26 @@ def test_texture_is_measured_on_skin_that_is_left_alone():
     skinless = texture_of(crop, np.zeros((32, 32), np.float32), edit)
     untouched = texture_of(crop, np.ones((32, 32), np.float32), edit_of(make_layer()))
     assert not skinless.any() and not untouched.any()
+
+
+def test_texture_is_measured_again_after_a_while_or_when_there_was_none():
+    rough, smooth = (
+        (128 + sigma * np.random.default_rng(0).normal(size=(256, 256, 3))).astype(np.uint8)
+        for sigma in (4.0, 0.0)
+    )
+    regions = np.ones((12, 32, 32), np.float32)
+    flat, none = edit_of(make_layer(flatten=255, inside=MIDDLE)), edit_of(make_layer())
+    texture = Texture()
+    assert not texture.of(rough, regions, none, 1.0).any()
+    first = texture.of(rough, regions, flat, 1.01)
+    np.testing.assert_array_equal(first, texture_of(rough, regions[0], flat))
+    assert texture.of(smooth, regions, flat, 1.0 + 0.9 * MEASURE_AGAIN_S) is first
+    assert not texture.of(smooth, regions, flat, 1.02 + MEASURE_AGAIN_S).any()
+    first = texture.of(rough, regions, flat, 2.0)
+    assert not texture.of(smooth, regions, flat, 1.9).any()  # time stepped back
+    texture.of(rough, regions, flat, 3.0)
+    texture.reset()
+    assert not texture.of(smooth, regions, flat, 3.01).any()
 
 
 def doubled(layer):

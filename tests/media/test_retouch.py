@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from stream_retouch.engine import EditLayer, FaceBox
-from stream_retouch.language.plan import CATEGORIES, Category, Edit, InstructionPlan, Keep
+from stream_retouch.language.plan import (
+    CATEGORIES,
+    Category,
+    Edit,
+    InstructionPlan,
+    Keep,
+    request_map,
+)
 from stream_retouch.media.faces import Face
 from stream_retouch.media.fading import FADE_IN_S, FADE_OUT_S, REUSE_S
 from stream_retouch.media.frames import frame_with, picture_of, take_crop
@@ -114,6 +121,21 @@ def test_the_engine_sees_the_crop_the_request_and_the_conditioning_of_each_face(
     mole = CATEGORIES.index(Category.MOLE)
     assert requests[:, mole].max() == pytest.approx(0.5, abs=0.05)
     assert not np.delete(requests, mole, axis=1).any()
+
+
+def test_the_request_follows_the_look_and_the_face():
+    other = make_face(7, centre=(150.0, 110.0), scale=0.9)
+    retoucher = FrameRetoucher(FakeFinder(), tracker=FakeTracker([FACE], [FACE], [FACE], [other]))
+    plans = [InstructionPlan((Edit(kind, ("nose",), 0.5),)) for kind in ("mole", "mole", "scar")]
+    looks = [make_look(i, plan) for i, plan in enumerate(plans)]
+    looks = [looks[0], looks[0], looks[2], looks[2]]
+    jobs = [retoucher.prepare(grey(i / 25), look) for i, look in enumerate(looks)]
+    asked = [job.requests[0] for job in jobs]
+    np.testing.assert_array_equal(asked[0], asked[1])
+    mole, scar = CATEGORIES.index(Category.MOLE), CATEGORIES.index(Category.SCAR)
+    assert asked[1][mole].any() and not asked[2][mole].any() and asked[2][scar].any()
+    table, maps = looks[3].table, (other.regions, other.uncut)
+    np.testing.assert_array_equal(asked[3], request_map(table, *maps))
 
 
 def test_an_engine_for_large_crops_gets_them_and_its_layers_are_shown_alike():

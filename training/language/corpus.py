@@ -230,19 +230,23 @@ _WHOLE = (
     "en_indirect3",
     "en_indirect4",
     "en_indirect5",
+    "en_indirect6",
     "en_scope",
     "en_scope2",
     "en_scope3",
     "en_scope4",
+    "en_scope5",
     "en_multi",
     "en_multi2",
+    "en_multi3",
     "en_places",
     "en_rough",
     "en_long",
     "en_long2",
     "en_long3",
+    "en_long4",
 )
-_FOLLOW_UPS = ("en_follow_up", *(f"en_follow_up{i}" for i in range(2, 7)))
+_FOLLOW_UPS = ("en_follow_up", *(f"en_follow_up{i}" for i in range(2, 9)))
 """Files of whole sentences."""
 _PLAIN = (_whole, _framed, _composed, _clause)
 _MIX: tuple[tuple[Callable[[np.random.Generator], Pair], bool | None, float], ...] = (
@@ -251,7 +255,7 @@ _MIX: tuple[tuple[Callable[[np.random.Generator], Pair], bool | None, float], ..
     (_several, None, 0.11),
     (_framed_follow_up, True, 0.05),
     (_whole, None, 0.37),
-    (_follow_up, True, 0.13),
+    (_follow_up, True, 0.15),
     (_rejected, None, 0.05),
     (_heard, None, 0.08),
     (_listed, None, 0.02),
