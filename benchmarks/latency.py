@@ -56,6 +56,8 @@ class Plan:
     say: str | None = None
     enable: bool | None = None
     has_metrics: bool = True
+    again: tuple[str, ...] = ()
+    """Instructions that are given while it is measured, one a second in turn."""
 
 
 class _Probe:
@@ -90,7 +92,12 @@ async def record(clip: Clip, url: str, plan: Plan, seconds: float, probe: _Probe
 
         await client.connect(answer_to)
         return await client.measure(
-            seconds, WARM_UP_S, say=plan.say, enable=plan.enable, probe=probe
+            seconds,
+            WARM_UP_S,
+            say=plan.say,
+            enable=plan.enable,
+            probe=probe,
+            again=plan.again,
         )
     finally:
         await client.close()

@@ -12,7 +12,7 @@ import contextlib
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -218,6 +218,7 @@ class LightClient:
         say: str | None = None,
         enable: bool | None = None,
         probe: Probe | None = None,
+        again: Sequence[str] = (),
     ) -> Recording:
         """Plays the clip, and records `seconds` of it once the look asked for is shown.
 
@@ -225,6 +226,7 @@ class LightClient:
             say: an instruction that is given first.
             enable: switches the filter on or off first.
             probe: called at the beginning and at the end of the measured time.
+            again: further instructions, one a second in turn while it is measured.
         """
         self.begin()
         await self.dress(say, enable)
@@ -232,7 +234,11 @@ class LightClient:
         if probe is not None:
             await probe()
         begin = time.perf_counter()
-        await asyncio.sleep(seconds)
+        for i in range(int(seconds) if again else 0):
+            text = again[i % len(again)]
+            self._channel.send(json.dumps({"type": "instruct", "id": f"again {i}", "text": text}))
+            await asyncio.sleep(begin + i + 1 - time.perf_counter())
+        await asyncio.sleep(begin + seconds - time.perf_counter())
         end = time.perf_counter()
         if probe is not None:
             await probe()

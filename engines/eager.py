@@ -22,6 +22,8 @@ class EagerEngine:
     """Implements `stream_retouch.engine.RetouchEngine`. One call at a time."""
 
     name = "eager"
+    calls_at_once = 1
+    crops_at_once = 1
 
     def __init__(self, model: RetouchGPT) -> None:
         self.crop_size = model.config.crop_size

@@ -33,10 +33,13 @@ class OpenVINOEngine:
     """Implements `stream_retouch.engine.RetouchEngine`. One call at a time."""
 
     name = "openvino"
+    calls_at_once = 1
+    crops_at_once = 1
 
     def __init__(self, ir: BuiltEngine | tuple[bytes, bytes], precision: str, threads: int) -> None:
         xml, weights = (ir.xml, ir.weights) if isinstance(ir, BuiltEngine) else ir
-        self.precision = precision
+        self.precision, self.threads = precision, threads
+        self._ir = xml, weights
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _hint(precision),
@@ -118,6 +121,10 @@ class OpenVINOEngine:
             # edit_layers copies: the next call writes into the same memory
             layers += edit_layers(found[0], found[1], found[2])
         return layers
+
+    def another(self) -> OpenVINOEngine:
+        """One more of the same, to be called beside this one: requests of one compiled network wait for each other."""
+        return OpenVINOEngine(self._ir, self.precision, self.threads)
 
     def close(self) -> None:
         """Frees the compiled network. May be called twice."""

@@ -48,6 +48,8 @@ class Names:
     """A function of the planner's name or address, the model and the secret of an endpoint."""
     transcriber: str = "engines.transcriber:load"
     """A function of a recogniser's name and its folder or None."""
+    sharing: str = "engines.batching:shared"
+    """A function of an engine and the cores that this process may use: the engine for many users."""
     weights: str = "engines.weights_file:chosen"
     """A function of the weights file and the size that are asked for, either None: the file to load, None for the
     usual one."""
@@ -117,6 +119,7 @@ class _UsageError(SettingsError):
 
 
 def _serve(args: argparse.Namespace, names: Names) -> int:
+    from stream_retouch.service.load import usable_cores
     from stream_retouch.service.parts import Parts
     from stream_retouch.service.running import serve
 
@@ -132,7 +135,7 @@ def _serve(args: argparse.Namespace, names: Names) -> int:
         return Parts(
             transcriber=transcriber,
             no_speech=no_speech,
-            engine=load_engine(settings, names),
+            engine=_load(names.sharing)(load_engine(settings, names), usable_cores()),
             finder=finder.load,
             conditioner=load_conditioner(settings, names),
             planner=load_planner(settings, names),

@@ -7,9 +7,9 @@ engines share one contract and the frame path is tested without a model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,7 @@ class EditLayer:
 
 
 class RetouchEngine(Protocol):
-    """Runs the network on aligned crops. One call at a time; the caller serialises."""
+    """Runs the network on aligned crops. The caller sees to it that there are no more calls than `calls_at_once`."""
 
     name: str
     """How the engine is chosen and reported, for example ``openvino``."""
@@ -96,6 +96,16 @@ class RetouchEngine(Protocol):
     @property
     def crop_size(self) -> int:
         """Side of the crops that its network looks at, pixels: one of CROP_SIZES. It does not change."""
+        ...
+
+    @property
+    def calls_at_once(self) -> int:
+        """Calls that it takes at the same time, from different threads. It does not change."""
+        ...
+
+    @property
+    def crops_at_once(self) -> int:
+        """Crops of one call that take hardly longer than one would: 1 on a CPU. It does not change."""
         ...
 
     def retouch(
@@ -116,6 +126,14 @@ class RetouchEngine(Protocol):
     def close(self) -> None:
         """Frees the device. May be called twice."""
         ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """An engine that puts the crops of several calls into one batch."""
+
+    on_batch: Callable[[int], None]
+    """Called with the number of crops of every batch; any thread."""
 
 
 class Conditioner(Protocol):

@@ -6,6 +6,7 @@ StreamRetouchError
 ├── WeightsError             a weights file is missing, truncated or for another model
 ├── EngineError              an engine cannot be built, loaded or used
 │   ├── EngineMismatch       it was built for something else
+│   ├── EngineBusy           it has no time for these crops
 │   └── ParityError          it does not compute what the eager model computes
 ├── SpeechError              a recogniser is missing, or cannot be used
 ├── SdpError                 an offer is not usable
@@ -50,6 +51,13 @@ class WeightsError(StreamRetouchError):
 
 class EngineError(StreamRetouchError):
     """An engine cannot be built, loaded or used."""
+
+
+class EngineBusy(EngineError):
+    """The engine has no time for these crops: by the time it had, they would be of no use."""
+
+    def __str__(self) -> str:
+        return "the engine has no time for these crops; go on with the last edit"
 
 
 class EngineMismatch(EngineError):

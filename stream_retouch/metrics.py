@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Media type of `Metrics.render`: the Prometheus text format."""
 
-Stage = Literal["decode", "prepare", "engine", "wait", "finish", "encode"]
+Stage = Literal["decode", "prepare", "turn", "engine", "wait", "finish", "encode"]
 FrameResult = Literal["fresh", "reused", "late", "passed", "bypassed", "failed", "dropped"]
 TransportCount = Literal[
     "freezes",
@@ -32,7 +32,7 @@ TransportCount = Literal[
 Queue = Literal["decoder", "instructions", "speech"]
 Refusal = Literal["loading", "full", "overload", "ports", "ending", "other"]
 Limited = Literal["request", "socket", "message"]
-STAGES: tuple[Stage, ...] = ("decode", "prepare", "engine", "wait", "finish", "encode")
+STAGES: tuple[Stage, ...] = ("decode", "prepare", "turn", "engine", "wait", "finish", "encode")
 QUEUES: tuple[Queue, ...] = ("decoder", "instructions", "speech")
 REFUSALS: tuple[Refusal, ...] = ("loading", "full", "overload", "ports", "ending", "other")
 RUNGS = ("0", "1", "2", "3", "4")
@@ -77,6 +77,7 @@ _ADDED_BUCKETS = (
     0.25,
     1.0,
 )
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 _LAG_BUCKETS = (0.001, 0.002, 0.005, 0.010, 0.020, 0.050, 0.100, 0.25, 0.5, 1.0, 5.0)
 _INSTRUCTION_BUCKETS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -124,6 +125,12 @@ class Metrics:
             "stream_retouch_added_seconds",
             "From the last packet of a frame in to the last packet of the same frame out, seconds.",
             buckets=_ADDED_BUCKETS,
+            registry=self.registry,
+        )
+        self._engine_batch = Histogram(
+            "stream_retouch_engine_batch_crops",
+            "Crops of all users that a GPU's engine took in one batch.",
+            buckets=_BATCH_BUCKETS,
             registry=self.registry,
         )
         self.conditioning_mismatches = Counter(
@@ -258,6 +265,10 @@ class Metrics:
     def stage(self, stage: Stage, seconds: float) -> None:
         """Notes how long one step of one frame took, seconds."""
         self._stages[stage].observe(seconds)
+
+    def engine_batch(self, crops: int) -> None:
+        """Notes a batch of so many crops."""
+        self._engine_batch.observe(crops)
 
     def frame(self, result: FrameResult, count: int = 1) -> None:
         """Counts frames by what became of them."""

@@ -83,6 +83,7 @@ class FakeEngine:
 
     name = "fake"
     crop_size = CROP_SIZE
+    calls_at_once = crops_at_once = 1
 
     def __init__(
         self,

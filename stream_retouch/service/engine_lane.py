@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from stream_retouch.engine import EditLayer, RetouchEngine
+from stream_retouch.errors import EngineBusy
 from stream_retouch.latest import Closed, Latest
 from stream_retouch.media.retouch import Job
 from stream_retouch.metrics import Metrics
@@ -165,6 +166,7 @@ class EngineLane:
         self._note_running(job, began)
         answer: list[EditLayer] | Exception | None = None
         if self._turns.acquire(self):
+            self._metrics.stage("turn", self._clock() - began)
             newer = self._newer()
             if newer is not None:
                 job = newer
@@ -194,18 +196,22 @@ class EngineLane:
             self._changed.notify_all()
 
     def _ask(self, job: Job) -> list[EditLayer] | Exception | None:
-        """The edits, a turn for each face; the first turn is ours already. None when stopped."""
+        """The edits, a turn for as many faces as the engine takes at once; the first turn is ours
+        already. None when stopped, or when the engine had no time for it."""
         edits: list[EditLayer] = []
         spent_s = 0.0
-        for i in range(len(job.crops)):
+        step = self._engine.crops_at_once
+        for i in range(0, len(job.crops), step):
             if i and not self._turns.acquire(self):
                 return None
             began = self._clock()
             try:
-                one = slice(i, i + 1)
+                few = slice(i, i + step)
                 edits += self._engine.retouch(
-                    job.crops[one], job.requests[one], job.conditionings[one]
+                    job.crops[few], job.requests[few], job.conditionings[few]
                 )
+            except EngineBusy:
+                return None
             except Exception as error:  # told to the frame that asked; logged once per burst
                 if not self._failing:
                     logger.exception("%s: the engine raised", self._label)

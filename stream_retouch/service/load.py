@@ -54,7 +54,8 @@ class Load:
     """Cores in use: processor time of this process, or the working time of its frame threads and its
     engine if that is more (then others use the machine too)."""
     engine: float
-    """Share of the time that the engine was held, 0..1."""
+    """Share of what the engine can do that was wanted of it, 0..1: of the time, with as many calls as
+    it takes."""
     lag_ms: float
     """How late the event loop was, mean, milliseconds."""
     late_share: float
@@ -71,14 +72,20 @@ class _Sum:
     at: float
     cpu_s: float
     engine_s: float
+    engine_calls: int
     lag_ms: float
     efforts: Effort
 
 
 class LoadMeter:
-    """Turns counters into figures. `now` is any monotonic seconds."""
+    """Turns counters into figures. `now` is any monotonic seconds.
 
-    def __init__(self) -> None:
+    Args:
+        cores: that this process may use.
+    """
+
+    def __init__(self, cores: float = 1.0) -> None:
+        self._cores = cores
         self._sums: deque[_Sum] = deque()
         self._all = Effort()
         self._sessions: dict[str, deque[tuple[float, Effort]]] = {}
@@ -87,7 +94,7 @@ class LoadMeter:
         self,
         now: float,
         cpu_s: float,
-        engine_s: float,
+        engine: tuple[float, int],
         lag_ms: float,
         efforts: Mapping[str, Effort],
         young: Set[str] = frozenset(),
@@ -96,7 +103,8 @@ class LoadMeter:
 
         Args:
             cpu_s: processor time of this process so far.
-            engine_s: how long the engine was held so far.
+            engine: how long the engine was held so far, all calls together, and how many it takes at
+                once.
             lag_ms: recent mean lag of the event loop.
             efforts: of the open sessions, by a key that is never used again.
             young: those of them whose first frames, which are always late, say nothing of the
@@ -110,7 +118,7 @@ class LoadMeter:
         strains = {
             key: self._strain(now, key, effort, key in young) for key, effort in efforts.items()
         }
-        self._sums.append(_Sum(now, cpu_s, engine_s, lag_ms, self._all))
+        self._sums.append(_Sum(now, cpu_s, *engine, lag_ms, self._all))
         while len(self._sums) > 2 and self._sums[1].at <= now - MACHINE_S:
             self._sums.popleft()
         return self._load(), strains
@@ -138,10 +146,13 @@ class LoadMeter:
         span_s, done = last.at - first.at, _minus(last.efforts, first.efforts)
         if span_s <= 0:
             return IDLE
-        engine = min((last.engine_s - first.engine_s) / span_s, 1.0)
+        calls = last.engine_calls
+        engine = min((last.engine_s - first.engine_s) / span_s / calls, 1.0)
+        # an engine that takes more calls than there are cores is none of them: it is a GPU
+        computing = engine * (calls if calls <= self._cores else 1)
         lags = [moment.lag_ms for moment in self._sums]
         return Load(
-            cores=max((last.cpu_s - first.cpu_s) / span_s, done.busy_s / span_s + engine),
+            cores=max((last.cpu_s - first.cpu_s) / span_s, done.busy_s / span_s + computing),
             engine=engine,
             lag_ms=sum(lags) / len(lags),
             late_share=done.late / done.timed if done.timed else 0.0,

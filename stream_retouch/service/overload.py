@@ -55,7 +55,8 @@ class Overload:
 
     Args:
         sessions: those that are open, by their ids.
-        engine_s: how long the engine was held so far, seconds.
+        engine: how long the engine was held so far, seconds, all calls together, and how many it
+            takes at once.
         cores: that this process may use; infinite: nothing is measured, and nobody refused.
         clock: monotonic seconds.
         cpu: processor time of this process, seconds.
@@ -65,14 +66,14 @@ class Overload:
         self,
         metrics: Metrics,
         sessions: Callable[[], Mapping[str, Watched]],
-        engine_s: Callable[[], float],
+        engine: Callable[[], tuple[float, int]],
         cores: float,
         clock: Callable[[], float] = time.monotonic,
         cpu: Callable[[], float] = time.process_time,
     ) -> None:
-        self._metrics, self._sessions, self._engine_s = metrics, sessions, engine_s
+        self._metrics, self._sessions, self._engine = metrics, sessions, engine
         self._clock, self._cpu, self._cores = clock, cpu, cores
-        self._meter = LoadMeter()
+        self._meter = LoadMeter(cores)
         self._admission = Admission(cores)
         self._ladders: dict[str, tuple[Ladder, float]] = {}  # and when the session came
         self._stepped_down_at: float | None = None
@@ -107,7 +108,7 @@ class Overload:
         efforts = {key: session.effort() for key, session in sessions.items()}
         young = {key for key, (_, came) in self._ladders.items() if now - came < GRACE_S}
         self.load, strains = self._meter.note(
-            now, self._cpu(), self._engine_s(), lag_ms, efforts, young
+            now, self._cpu(), self._engine(), lag_ms, efforts, young
         )
         for key, session in sessions.items():
             ladder, _ = self._ladders[key]

@@ -51,6 +51,7 @@ class Service:
         self._load = parts if callable(parts) else None
         if not callable(parts):
             self.parts = parts
+            self.sessions.share(parts.engine)
         self._loader: threading.Thread | None = None
         self._closed = False
 
@@ -96,11 +97,15 @@ class Service:
             return
         if self.parts.transcriber is not None:
             self.parts.transcriber.close()
-        turns = self.sessions.engine_turns
-        if turns.acquire(timeout_s=timeout_s):
-            try:
+        turns, until = self.sessions.engine_turns, time.monotonic() + timeout_s
+        held = 0
+        while held < turns.at_once and turns.acquire(timeout_s=max(0.0, until - time.monotonic())):
+            held += 1
+        try:
+            if held == turns.at_once:  # else a call hangs in it, and it is left behind
                 self.parts.engine.close()
-            finally:
+        finally:
+            for _ in range(held):
                 turns.release()
 
     def _run_loader(self, load: Callable[[], Parts], loop: asyncio.AbstractEventLoop) -> None:
@@ -122,5 +127,7 @@ class Service:
 
     def _loaded(self, parts: Parts | None, failure: Exception | None) -> None:
         self.parts, self.failure = parts, failure
+        if parts is not None:
+            self.sessions.share(parts.engine)
         if failure is not None and self.on_failure is not None:
             self.on_failure()

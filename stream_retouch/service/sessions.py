@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Callable
 
-from stream_retouch.engine import FaceFinder
+from stream_retouch.engine import Batching, FaceFinder, RetouchEngine
 from stream_retouch.errors import ServiceUnavailable, SessionNotFound
 from stream_retouch.metrics import Metrics, Queue
 from stream_retouch.service.engine_turns import EngineTurns
@@ -46,7 +46,7 @@ class Sessions:
         self._overload = Overload(
             metrics,
             lambda: self._open,
-            lambda: self._turns.held_s,
+            lambda: (self._turns.held_s, self._turns.at_once),
             usable_cores() if cores is None else cores,
         )
         self._watch = Watch(metrics, self._depths, self._sweep)
@@ -171,6 +171,12 @@ class Sessions:
         self._resumption.clear()
         for thread in (self._instructions, self._speech):
             await asyncio.to_thread(thread.close, self._settings.shutdown_timeout_s)
+
+    def share(self, engine: RetouchEngine) -> None:
+        """Is told which engine there will be, before the first session."""
+        self._turns.allow(engine.calls_at_once)
+        if isinstance(engine, Batching):
+            engine.on_batch = self._metrics.engine_batch
 
     @property
     def engine_turns(self) -> EngineTurns:

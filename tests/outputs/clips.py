@@ -79,6 +79,7 @@ class LiftingEngine:
 
     name = "lifting"
     crop_size = CROP_SIZE
+    calls_at_once = crops_at_once = 1
 
     @classmethod
     def load(cls, weights: Path | None = None, threads: int = 1) -> Self:

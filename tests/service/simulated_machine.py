@@ -45,7 +45,7 @@ class SimulatedMachine:
         self.overload = Overload(
             self.metrics,
             lambda: self.sessions,
-            lambda: 0.0,
+            lambda: (0.0, 1),
             cores,
             clock=lambda: self.now,
             cpu=lambda: self.cpu_s,

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stream_retouch.engine import CROP_SIZE, REQUEST_CHANNELS, REQUEST_SIZE, Conditioning, EditLayer
+from stream_retouch.errors import EngineBusy
 from stream_retouch.language.plan import InstructionPlan, amounts
 from stream_retouch.media.retouch import Job, Look
 from stream_retouch.metrics import Metrics
@@ -106,11 +107,34 @@ def test_the_time_it_is_held_is_summed_up() -> None:
     assert turns.held_s == 0.75
 
 
+def test_as_many_as_are_allowed_hold_the_engine_and_more_may_be_allowed_later() -> None:
+    now = [0.0]
+    turns = EngineTurns(clock=lambda: now[0])
+    turns.allow(2)
+    assert turns.at_once == 2
+    assert turns.acquire() and turns.acquire(timeout_s=0) and not turns.acquire(timeout_s=0)
+    now[0] = 0.5
+    assert turns.held_s == 1.0
+    turns.release()
+    now[0] = 0.75
+    turns.release()
+    assert turns.held_s == 1.25
+
+    queue = Queue()
+    assert queue.turns.acquire()
+    queue.join("a")
+    queue.join("b")
+    queue.turns.allow(3)
+    queue.end()
+    assert sorted(queue.got) == ["a", "b"]
+
+
 class SteppedEngine:
     """Does one call at a time, when it is told to; notes whose faces it saw."""
 
     name = "stepped"
     crop_size = CROP_SIZE
+    calls_at_once = crops_at_once = 1
 
     def __init__(self) -> None:
         self.step = threading.Semaphore(0)
@@ -282,3 +306,28 @@ def test_a_session_that_ends_while_another_hangs_in_the_engine_waits_for_nobody(
     house.lanes[1].thread.join(PATIENCE_S)
     assert not house.lanes[1].thread.is_alive() and not house.turns.waiting
     house.close()
+
+
+def test_an_engine_of_batches_gets_all_faces_of_a_picture_at_once() -> None:
+    house = House(4)
+    house.engine.crops_at_once = 3
+    house.engine.step.release(2)
+    job = house.job(0)
+    ((asked, layers),) = house.answers(0, job)
+    assert asked is job and len(layers) == 4
+    assert house.engine.largest == 3 and len(house.engine.began) == 2
+    house.close()
+
+
+def test_an_engine_without_time_is_no_failure_and_nobody_waits_for_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House(1)
+    house.engine.step.release(2)
+    house.engine.error = EngineBusy()
+    assert house.answers(0, house.job(0)) == []
+    house.engine.error = None
+    job = house.job(0)
+    assert house.answers(0, job)[0][0] is job
+    house.close()
+    assert not caplog.records

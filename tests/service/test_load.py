@@ -16,9 +16,12 @@ from stream_retouch.service.load import (
     usable_cores,
 )
 
+NONE = (0.0, 1)
+"""The engine was never held."""
+
 
 def test_the_first_look_knows_nothing() -> None:
-    load, strains = LoadMeter().note(5.0, 7.0, 3.0, 9.0, {"a": Effort(100, 50.0, 100, 100)})
+    load, strains = LoadMeter().note(5.0, 7.0, (3.0, 1), 9.0, {"a": Effort(100, 50.0, 100, 100)})
     assert load == IDLE
     assert strains == {"a": Strain(0.0, 0.0, 0.0)}
 
@@ -31,7 +34,7 @@ def test_shares_are_of_the_last_moments_only() -> None:
         bad = min(at, MACHINE_S)  # overloaded in the first half, well in the second
         effort = Effort(round(30 * at), 0.2 * at + 0.5 * bad, round(30 * at), round(30 * bad))
         load, strains = meter.note(
-            at, 0.4 * at + 1.5 * bad, 0.25 * at, 40.0 * (bad == at), {"a": effort}
+            at, 0.4 * at + 1.5 * bad, (0.25 * at, 1), 40.0 * (bad == at), {"a": effort}
         )
         if at == MACHINE_S:
             assert load.cores == pytest.approx(1.9) and load.late_share == 1
@@ -47,14 +50,14 @@ def test_shares_are_of_the_last_moments_only() -> None:
 
 def test_a_session_that_ends_takes_nothing_back_and_one_that_comes_brings_no_past() -> None:
     meter = LoadMeter()
-    meter.note(0.0, 0.0, 0.0, 0.0, {"a": Effort(900, 9.0, 900, 900)})
+    meter.note(0.0, 0.0, NONE, 0.0, {"a": Effort(900, 9.0, 900, 900)})
     meter.note(
-        1.0, 0.0, 0.0, 0.0, {"a": Effort(930, 9.5, 930, 900), "b": Effort(500, 80.0, 500, 500)}
+        1.0, 0.0, NONE, 0.0, {"a": Effort(930, 9.5, 930, 900), "b": Effort(500, 80.0, 500, 500)}
     )
-    left, strains = meter.note(2.0, 0.0, 0.0, 0.0, {"b": Effort(530, 80.5, 530, 500)})
+    left, strains = meter.note(2.0, 0.0, NONE, 0.0, {"b": Effort(530, 80.5, 530, 500)})
     assert left == IDLE  # what it took is free at once
     assert strains == {"b": Strain(30.0, 0.0, pytest.approx(0.5))}
-    load, _ = meter.note(3.0, 0.0, 0.0, 0.0, {"b": Effort(560, 81.0, 560, 500)})
+    load, _ = meter.note(3.0, 0.0, NONE, 0.0, {"b": Effort(560, 81.0, 560, 500)})
     assert load.cores == pytest.approx(0.5) and load.late_share == 0
 
 
@@ -62,7 +65,9 @@ def test_the_late_first_frames_of_a_young_session_are_no_late_machine() -> None:
     meter = LoadMeter()
     for i in range(9):
         effort = Effort(15 * i, 0.1 * i, 15 * i, 15 * min(i, 4))
-        load, strains = meter.note(0.5 * i, 0.0, 0.0, 0.0, {"a": effort}, {"a"} if i < 5 else set())
+        load, strains = meter.note(
+            0.5 * i, 0.0, NONE, 0.0, {"a": effort}, {"a"} if i < 5 else set()
+        )
         assert load.late_share == 0
         assert strains["a"].late_share == (0 if i in (0, 6, 7, 8) else 1 if i < 5 else 0.5)
     assert load.cores == pytest.approx(0.2)
@@ -70,8 +75,16 @@ def test_the_late_first_frames_of_a_young_session_are_no_late_machine() -> None:
 
 def test_processor_time_counts_when_it_is_more_than_the_working_time() -> None:
     meter = LoadMeter()
-    meter.note(0.0, 10.0, 0.0, 0.0, {})
-    assert meter.note(2.0, 13.0, 0.0, 0.0, {})[0].cores == pytest.approx(1.5)
+    meter.note(0.0, 10.0, NONE, 0.0, {})
+    assert meter.note(2.0, 13.0, NONE, 0.0, {})[0].cores == pytest.approx(1.5)
+
+
+def test_an_engine_for_each_core_uses_as_many_cores_and_one_with_more_calls_is_no_core() -> None:
+    for calls, cores in ((2, 1.2), (64, 0.0 + 1.2 / 64)):
+        meter = LoadMeter(2.0)
+        meter.note(0.0, 0.0, (0.0, calls), 0.0, {})
+        load, _ = meter.note(2.0, 0.0, (2.4, calls), 0.0, {})
+        assert load.engine == pytest.approx(1.2 / calls) and load.cores == pytest.approx(cores)
 
 
 def test_a_quota_of_a_container_is_fewer_cores(tmp_path: Path) -> None:

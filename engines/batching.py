@@ -1,0 +1,244 @@
+"""How many users share one device.
+
+On a CPU a batch takes as long as its crops one by one, so there is one engine for each core (`EnginePool`), and two
+users are served side by side. On a GPU a batch of eight takes little longer than one crop, so one thread runs it and
+takes all crops that are waiting (`Batcher`).
+
+    lane of user 1 ─ retouch ─┐                                     ┌ the engine of core 1
+    lane of user 2 ─ retouch ─┼ EnginePool: who comes first, is     ┼ the engine of core 2
+    lane of user 3 ─ (turns) ─┘ served by the one that ran last     └
+
+    lane of user 1 ─ retouch ─┐
+    lane of user 2 ─ retouch ─┼ Batcher: one thread, all that wait in one call ─ the engine of the GPU
+    lane of user 3 ─ retouch ─┘
+
+Nobody waits for company: a lone call runs at once, and who comes meanwhile is in the next batch. Each user has one call
+at a time, so the order of a user's frames is kept.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_retouch.engine import Conditioning, EditLayer, RetouchEngine
+from stream_retouch.errors import EngineBusy, EngineError
+
+MOST_ENGINES = 8
+"""Of a pool: each takes 20 MB and a quarter of a second of the start."""
+WAITING_USERS = 64
+"""Calls that a `Batcher` takes at once."""
+PATIENCE_S = 0.1
+"""A call that a `Batcher` could not begin for so long is given up: its frame has left with the last edit."""
+CLOSED = "the engine is closed; load it again"
+
+
+@runtime_checkable
+class Copyable(Protocol):
+    """An engine of which there can be several that run side by side."""
+
+    threads: int
+    """CPU threads of one call."""
+
+    def another(self) -> Self:
+        """One more of the same."""
+        ...
+
+
+def shared(engine: RetouchEngine, cores: float) -> RetouchEngine:
+    """The engine as many users want it: copies of it for the cores, or batches, or itself where neither helps.
+
+    Args:
+        engine: as it was loaded; what is returned closes it.
+        cores: that this process may use.
+    """
+    if engine.crops_at_once > 1:
+        return Batcher(engine)
+    if isinstance(engine, Copyable):
+        count = min(int(cores / engine.threads), MOST_ENGINES)
+        if count > 1:
+            return EnginePool([engine, *(engine.another() for _ in range(count - 1))])
+    return engine
+
+
+class EnginePool:
+    """Implements `stream_retouch.engine.RetouchEngine` with several engines. Any thread."""
+
+    def __init__(self, engines: Sequence[RetouchEngine]) -> None:
+        """`engines` are alike, and free for this pool alone."""
+        self.name, self.crop_size = engines[0].name, engines[0].crop_size
+        self.calls_at_once = len(engines)
+        self.crops_at_once = engines[0].crops_at_once
+        self._engines = tuple(engines)
+        self._free = list(
+            engines
+        )  # the one that ran last is taken first: its weights are in the cache
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def retouch(
+        self,
+        crops: NDArray[np.uint8],
+        requests: NDArray[np.float32],
+        conditionings: Sequence[Conditioning],
+    ) -> list[EditLayer]:
+        """See `RetouchEngine.retouch`; waits while all engines are taken.
+
+        Raises:
+            EngineError: as the engines do.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._free or self._closed)
+            if self._closed:
+                raise EngineError(CLOSED)
+            engine = self._free.pop()
+        try:
+            return engine.retouch(crops, requests, conditionings)
+        finally:
+            with self._changed:
+                self._free.append(engine)
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Frees all engines. May be called twice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for engine in self._engines:
+            engine.close()
+
+
+class _Call:
+    """One that waits for its answer."""
+
+    def __init__(
+        self,
+        crops: NDArray[np.uint8],
+        requests: NDArray[np.float32],
+        conditionings: Sequence[Conditioning],
+        came_s: float,
+    ) -> None:
+        self.crops, self.requests, self.conditionings = crops, requests, conditionings
+        self.came_s = came_s
+        self.answered = threading.Event()
+        self.layers: list[EditLayer] = []
+        self.error: Exception | None = None
+
+
+class Batcher:
+    """Implements `stream_retouch.engine.RetouchEngine` with one engine thread that takes what is waiting in batches.
+
+    Any thread may call it; one call's crops stay together while they fit into a batch.
+    """
+
+    def __init__(
+        self,
+        engine: RetouchEngine,
+        patience_s: float = PATIENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`engine` is for this batcher alone; `clock` gives monotonic seconds."""
+        self.name, self.crop_size = engine.name, engine.crop_size
+        self.calls_at_once, self.crops_at_once = WAITING_USERS, engine.crops_at_once
+        self.on_batch: Callable[[int], None] = lambda crops: None
+        """Called with the number of crops of every batch; engine thread."""
+        self._engine, self._patience_s, self._clock = engine, patience_s, clock
+        self._changed = threading.Condition()
+        self._waiting: deque[_Call] = deque()  # oldest first
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
+        self._thread.start()
+
+    def retouch(
+        self,
+        crops: NDArray[np.uint8],
+        requests: NDArray[np.float32],
+        conditionings: Sequence[Conditioning],
+    ) -> list[EditLayer]:
+        """See `RetouchEngine.retouch`; waits for the batch before and its own.
+
+        Raises:
+            EngineBusy: other batches took too long.
+            EngineError: as the engine does; then every call of that batch has it.
+        """
+        call = _Call(crops, requests, conditionings, self._clock())
+        with self._changed:
+            if self._closed:
+                raise EngineError(CLOSED)
+            self._waiting.append(call)
+            self._changed.notify()
+        call.answered.wait()
+        if call.error is not None:
+            raise call.error
+        return call.layers
+
+    def close(self) -> None:
+        """Ends the thread and frees the engine; who waits gets an error. May be called twice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+        self._engine.close()
+
+    def _run(self) -> None:
+        while calls := self._next():
+            try:
+                self._answer(calls)
+            except Exception as error:  # told to each that waits for it
+                for call in calls:
+                    call.error = error
+            for call in calls:
+                call.answered.set()
+
+    def _next(self) -> list[_Call]:
+        """The calls of the next batch, at least one; none when closed."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    for call in self._waiting:
+                        call.error = EngineError(CLOSED)
+                        call.answered.set()
+                    return []
+                self._give_up()
+                taken = self._taken()
+                if taken:
+                    return taken
+
+    def _give_up(self) -> None:
+        """Turns away those that have waited for too long."""
+        now = self._clock()
+        while self._waiting and now - self._waiting[0].came_s > self._patience_s:
+            call = self._waiting.popleft()
+            call.error = EngineBusy()
+            call.answered.set()
+
+    def _taken(self) -> list[_Call]:
+        """The oldest ones that fit into a batch; one that fits into none goes alone."""
+        taken: list[_Call] = []
+        room = self.crops_at_once
+        while self._waiting and (not taken or len(self._waiting[0].crops) <= room):
+            call = self._waiting.popleft()
+            taken.append(call)
+            room -= len(call.crops)
+        return taken
+
+    def _answer(self, calls: Sequence[_Call]) -> None:
+        if len(calls) == 1:
+            (call,) = calls
+            call.layers = self._engine.retouch(call.crops, call.requests, call.conditionings)
+        else:
+            layers = self._engine.retouch(
+                np.concatenate([call.crops for call in calls]),
+                np.concatenate([call.requests for call in calls]),
+                [one for call in calls for one in call.conditionings],
+            )
+            for call in calls:
+                call.layers, layers = layers[: len(call.crops)], layers[len(call.crops) :]
+        self.on_batch(sum(len(call.crops) for call in calls))
