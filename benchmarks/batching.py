@@ -17,17 +17,19 @@ second: planner and conditioner work beside the video all the time.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import report
 from benchmarks.clip import encoded
@@ -60,12 +62,14 @@ class Observed:
     def __init__(self, engine: RetouchEngine) -> None:
         self._engine, self.name, self.crop_size = engine, engine.name, engine.crop_size
         self.calls_at_once, self.crops_at_once = engine.calls_at_once, engine.crops_at_once
-        self.began_s: list[float] = []
+        self.cores_per_call = engine.cores_per_call
+        self.began_s: dict[int, float] = {}
+        """By the address of the crops' memory: each job has its own."""
 
-    def retouch(self, *asked: Any) -> list[EditLayer]:
+    def retouch(self, crops: NDArray[np.uint8], *asked: Any) -> list[EditLayer]:
         """The engine's answer."""
-        self.began_s.append(time.perf_counter())
-        return self._engine.retouch(*asked)
+        self.began_s[crops.ctypes.data] = time.perf_counter()
+        return self._engine.retouch(crops, *asked)
 
     def close(self) -> None:
         """Leaves the engine open: others go on with it."""
@@ -86,7 +90,7 @@ class Wanted:
         frame = av.VideoFrame(16, 16, "yuv420p")
         return Job(
             frame, None, number / FPS, look, [], frozenset(), [],
-            self.given.crops[one], self.given.requests[one], list(self.given.conditionings[one]),
+            self.given.crops[one].copy(), self.given.requests[one], list(self.given.conditionings[one]),
         )  # fmt: skip
 
 
@@ -98,27 +102,29 @@ def saturated(engine: RetouchEngine, wanted: Wanted, users: int, seconds: float)
 
     def use(user: int) -> None:
         number = user
-        while time.perf_counter() < until:
+        while True:
             job = wanted.job(number)
             number += users
             turns.acquire()
             try:
+                if time.perf_counter() >= until:
+                    return
                 engine.retouch(job.crops, job.requests, job.conditionings)
             finally:
                 turns.release()
             counts[user] += 1
 
-    _in_threads([lambda user=user: use(user) for user in range(users)])
+    with ThreadPoolExecutor(users) as threads:
+        list(threads.map(use, range(users)))  # raises what a user's thread raised
     return counts
 
 
 def paced(
     engine: RetouchEngine, wanted: Wanted, users: int, seconds: float
 ) -> tuple[list[float], list[float]]:
-    """The share of each user's crops that was answered at FPS, and how long calls waited to begin, ms.
+    """The share of each user's crops that was answered at FPS, and how long their calls waited to begin, ms.
 
-    Users come evenly spread over a frame's time. The waits are told of a lone user only: else nobody knows whose call
-    began.
+    Users come evenly spread over a frame's time.
     """
     seen, turns = Observed(engine), EngineTurns()
     turns.allow(engine.calls_at_once)
@@ -127,7 +133,8 @@ def paced(
     ]
     for lane in lanes:
         lane.start()
-    frames, answered, put_s = round(seconds * FPS), [0] * users, []
+    frames, answered = round(seconds * FPS), [0] * users
+    put: list[tuple[Job, float]] = []  # kept, so that no two jobs have the same memory
     began = time.perf_counter()
     for number in range(frames):
         for i, lane in enumerate(lanes):
@@ -135,16 +142,16 @@ def paced(
             time.sleep(max(0.0, due - time.perf_counter()))
             answered[i] += len(lane.answers(None))
             job = wanted.job(number)
-            put_s.append(time.perf_counter())
+            put.append((job, time.perf_counter()))
             lane.put(job)
     time.sleep(0.2)
     for i, lane in enumerate(lanes):
         answered[i] += len(lane.answers(None))
         lane.stop()
         lane.thread.join()
-    waits = [(b - a) * 1000 for a, b in zip(put_s, seen.began_s, strict=False)]
-    alone = users == 1 and len(waits) == frames
-    return [count / frames for count in answered], waits if alone else []
+    began_s = ((seen.began_s.get(job.crops.ctypes.data), at) for job, at in put)
+    waits = [(began - at) * 1000 for began, at in began_s if began is not None]
+    return [count / frames for count in answered], waits
 
 
 def row(
@@ -174,7 +181,7 @@ def starved(got: Sequence[float]) -> int:
 
 def summary(rows: Sequence[dict[str, Any]], engine: RetouchEngine) -> dict[str, Any]:
     """The figures of all rows."""
-    waits = [row["wait_ms"]["p50"] for row in rows if row["wait_ms"]]
+    waits = [row["wait_ms"]["p50"] for row in rows if row["users"] == 1 and row["wait_ms"]]
     ratios = [row["ratio"] for row in rows if row["users"] > 1]
     return {
         "lone_wait_ms": round(waits[0], 3) if waits else None,
@@ -208,12 +215,11 @@ def measure_users(users: Sequence[int], seconds: float) -> tuple[str, dict[str, 
     one = OpenVINOEngine.load()
     several = shared(one.another(), usable_cores())
     rows = []
-    for count in users:
-        print(f"measuring {count} users for {3 * seconds:g} s ...", file=sys.stderr, flush=True)
-        rows.append(row(one, several, wanted, count, seconds))
+    with contextlib.closing(one), contextlib.closing(several):
+        for count in users:
+            print(f"measuring {count} users for {3 * seconds:g} s ...", file=sys.stderr, flush=True)
+            rows.append(row(one, several, wanted, count, seconds))
     figures = {**summary(rows, several), "engine": one.name, "precision": one.precision}
-    one.close()
-    several.close()
     return table(rows), {**figures, "rows": rows}
 
 
@@ -303,14 +309,6 @@ def _plot(path: Path, rows: Sequence[dict[str, Any]]) -> bool:
     axes.legend()
     figure.savefig(path, dpi=110)
     return True
-
-
-def _in_threads(work: Sequence[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=one) for one in work]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 if __name__ == "__main__":

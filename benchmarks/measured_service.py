@@ -29,6 +29,7 @@ class SlowEngine:
         self._engine, self._delay_s = engine, delay_s
         self.name, self.crop_size = engine.name, engine.crop_size
         self.calls_at_once, self.crops_at_once = engine.calls_at_once, engine.crops_at_once
+        self.cores_per_call = engine.cores_per_call
 
     def retouch(self, *asked: Any) -> Any:
         """The engine's answer, later than it has it."""

@@ -18,10 +18,12 @@ at a time, so the order of a user's frames is kept.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -30,10 +32,8 @@ from numpy.typing import NDArray
 from stream_retouch.engine import Conditioning, EditLayer, RetouchEngine
 from stream_retouch.errors import EngineBusy, EngineError
 
-MOST_ENGINES = 8
-"""Of a pool: each takes 20 MB and a quarter of a second of the start."""
-WAITING_USERS = 64
-"""Calls that a `Batcher` takes at once."""
+logger = logging.getLogger(__name__)
+
 PATIENCE_S = 0.1
 """A call that a `Batcher` could not begin for so long is given up: its frame has left with the last edit."""
 CLOSED = "the engine is closed; load it again"
@@ -43,8 +43,7 @@ CLOSED = "the engine is closed; load it again"
 class Copyable(Protocol):
     """An engine of which there can be several that run side by side."""
 
-    threads: int
-    """CPU threads of one call."""
+    cores_per_call: int
 
     def another(self) -> Self:
         """One more of the same."""
@@ -61,9 +60,12 @@ def shared(engine: RetouchEngine, cores: float) -> RetouchEngine:
     if engine.crops_at_once > 1:
         return Batcher(engine)
     if isinstance(engine, Copyable):
-        count = min(int(cores / engine.threads), MOST_ENGINES)
-        if count > 1:
-            return EnginePool([engine, *(engine.another() for _ in range(count - 1))])
+        further = int(cores / max(engine.cores_per_call, 1)) - 1
+        if further > 0:
+            # each takes a quarter of a second of its core
+            with ThreadPoolExecutor(further) as threads:
+                copies = list(threads.map(lambda _: engine.another(), range(further)))
+            return EnginePool([engine, *copies])
     return engine
 
 
@@ -75,10 +77,10 @@ class EnginePool:
         self.name, self.crop_size = engines[0].name, engines[0].crop_size
         self.calls_at_once = len(engines)
         self.crops_at_once = engines[0].crops_at_once
+        self.cores_per_call = engines[0].cores_per_call
         self._engines = tuple(engines)
-        self._free = list(
-            engines
-        )  # the one that ran last is taken first: its weights are in the cache
+        # The one that ran last is taken first: its weights are in the cache.
+        self._free = list(engines)
         self._changed = threading.Condition()
         self._closed = False
 
@@ -122,10 +124,8 @@ class _Call:
         crops: NDArray[np.uint8],
         requests: NDArray[np.float32],
         conditionings: Sequence[Conditioning],
-        came_s: float,
     ) -> None:
         self.crops, self.requests, self.conditionings = crops, requests, conditionings
-        self.came_s = came_s
         self.answered = threading.Event()
         self.layers: list[EditLayer] = []
         self.error: Exception | None = None
@@ -137,23 +137,32 @@ class Batcher:
     Any thread may call it; one call's crops stay together while they fit into a batch.
     """
 
-    def __init__(
-        self,
-        engine: RetouchEngine,
-        patience_s: float = PATIENCE_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`engine` is for this batcher alone; `clock` gives monotonic seconds."""
+    cores_per_call = 0
+
+    def __init__(self, engine: RetouchEngine, patience_s: float = PATIENCE_S) -> None:
+        """`engine` is for this batcher alone."""
         self.name, self.crop_size = engine.name, engine.crop_size
-        self.calls_at_once, self.crops_at_once = WAITING_USERS, engine.crops_at_once
+        self.crops_at_once = engine.crops_at_once
+        # One batch runs and one is ready; further users wait for their turn, where newer frames replace older ones.
+        self.calls_at_once = 2 * engine.crops_at_once
         self.on_batch: Callable[[int], None] = lambda crops: None
         """Called with the number of crops of every batch; engine thread."""
-        self._engine, self._patience_s, self._clock = engine, patience_s, clock
+        self._engine, self._patience_s = engine, patience_s
         self._changed = threading.Condition()
+        # All below is guarded by _changed.
         self._waiting: deque[_Call] = deque()  # oldest first
+        self._busy_s = 0.0
+        self._since_s: float | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
         self._thread.start()
+
+    @property
+    def busy_s(self) -> float:
+        """How long the engine has worked so far, seconds."""
+        with self._changed:
+            since_s = self._since_s
+            return self._busy_s + (0.0 if since_s is None else time.monotonic() - since_s)
 
     def retouch(
         self,
@@ -164,18 +173,24 @@ class Batcher:
         """See `RetouchEngine.retouch`; waits for the batch before and its own.
 
         Raises:
-            EngineBusy: other batches took too long.
+            EngineBusy: it could not begin in time.
             EngineError: as the engine does; then every call of that batch has it.
         """
-        call = _Call(crops, requests, conditionings, self._clock())
+        call = _Call(crops, requests, conditionings)
         with self._changed:
             if self._closed:
                 raise EngineError(CLOSED)
             self._waiting.append(call)
             self._changed.notify()
-        call.answered.wait()
+        if not call.answered.wait(self._patience_s):
+            with self._changed:
+                if call in self._waiting:
+                    self._waiting.remove(call)
+                    raise EngineBusy
+            call.answered.wait()  # it is being computed
         if call.error is not None:
-            raise call.error
+            # one of its own for each who waits: raising writes into it
+            raise EngineError(str(call.error)) from call.error
         return call.layers
 
     def close(self) -> None:
@@ -193,31 +208,27 @@ class Batcher:
             except Exception as error:  # told to each that waits for it
                 for call in calls:
                     call.error = error
+            with self._changed:
+                self._busy_s += time.monotonic() - (self._since_s or 0.0)
+                self._since_s = None
             for call in calls:
                 call.answered.set()
+            try:
+                self.on_batch(sum(len(call.crops) for call in calls))
+            except Exception:  # who counts must not stop who computes
+                logger.exception("a batch could not be counted")
 
     def _next(self) -> list[_Call]:
         """The calls of the next batch, at least one; none when closed."""
         with self._changed:
-            while True:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if self._closed:
-                    for call in self._waiting:
-                        call.error = EngineError(CLOSED)
-                        call.answered.set()
-                    return []
-                self._give_up()
-                taken = self._taken()
-                if taken:
-                    return taken
-
-    def _give_up(self) -> None:
-        """Turns away those that have waited for too long."""
-        now = self._clock()
-        while self._waiting and now - self._waiting[0].came_s > self._patience_s:
-            call = self._waiting.popleft()
-            call.error = EngineBusy()
-            call.answered.set()
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                for call in self._waiting:
+                    call.error = EngineError(CLOSED)
+                    call.answered.set()
+                return []
+            self._since_s = time.monotonic()
+            return self._taken()
 
     def _taken(self) -> list[_Call]:
         """The oldest ones that fit into a batch; one that fits into none goes alone."""
@@ -233,12 +244,11 @@ class Batcher:
         if len(calls) == 1:
             (call,) = calls
             call.layers = self._engine.retouch(call.crops, call.requests, call.conditionings)
-        else:
-            layers = self._engine.retouch(
-                np.concatenate([call.crops for call in calls]),
-                np.concatenate([call.requests for call in calls]),
-                [one for call in calls for one in call.conditionings],
-            )
-            for call in calls:
-                call.layers, layers = layers[: len(call.crops)], layers[len(call.crops) :]
-        self.on_batch(sum(len(call.crops) for call in calls))
+            return
+        layers = self._engine.retouch(
+            np.concatenate([call.crops for call in calls]),
+            np.concatenate([call.requests for call in calls]),
+            [one for call in calls for one in call.conditionings],
+        )
+        for call in calls:
+            call.layers, layers = layers[: len(call.crops)], layers[len(call.crops) :]

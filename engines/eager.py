@@ -24,6 +24,7 @@ class EagerEngine:
     name = "eager"
     calls_at_once = 1
     crops_at_once = 1
+    cores_per_call = 1
 
     def __init__(self, model: RetouchGPT) -> None:
         self.crop_size = model.config.crop_size

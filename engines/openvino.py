@@ -38,7 +38,7 @@ class OpenVINOEngine:
 
     def __init__(self, ir: BuiltEngine | tuple[bytes, bytes], precision: str, threads: int) -> None:
         xml, weights = (ir.xml, ir.weights) if isinstance(ir, BuiltEngine) else ir
-        self.precision, self.threads = precision, threads
+        self.precision, self.cores_per_call = precision, threads
         self._ir = xml, weights
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -124,7 +124,7 @@ class OpenVINOEngine:
 
     def another(self) -> OpenVINOEngine:
         """One more of the same, to be called beside this one: requests of one compiled network wait for each other."""
-        return OpenVINOEngine(self._ir, self.precision, self.threads)
+        return OpenVINOEngine(self._ir, self.precision, self.cores_per_call)
 
     def close(self) -> None:
         """Frees the compiled network. May be called twice."""

@@ -108,6 +108,11 @@ class RetouchEngine(Protocol):
         """Crops of one call that take hardly longer than one would: 1 on a CPU. It does not change."""
         ...
 
+    @property
+    def cores_per_call(self) -> int:
+        """CPU cores that a call keeps busy: 0 on a GPU. It does not change."""
+        ...
+
     def retouch(
         self,
         crops: NDArray[np.uint8],
@@ -134,6 +139,11 @@ class Batching(Protocol):
 
     on_batch: Callable[[int], None]
     """Called with the number of crops of every batch; any thread."""
+
+    @property
+    def busy_s(self) -> float:
+        """How long its device has worked so far, seconds."""
+        ...
 
 
 class Conditioner(Protocol):

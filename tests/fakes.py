@@ -83,7 +83,7 @@ class FakeEngine:
 
     name = "fake"
     crop_size = CROP_SIZE
-    calls_at_once = crops_at_once = 1
+    calls_at_once = crops_at_once = cores_per_call = 1
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ Its newest edit, used again for later frames while it is young, and what that re
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,7 @@ class FaceEdit:
         self._fade_in_s, self._smooth = fade_in_s, smooth
         self.version: int | None = None
         """Version of the look that is shown or fading in; None before the first."""
-        self.texture = Texture()
-        """Of the skin around it."""
+        self._texture = Texture()
         self._smoother = LayerSmoother()
         self._edit: Edit | None = None
         self._edit_s = 0.0  # time of the crop that it was computed from
@@ -54,7 +54,7 @@ class FaceEdit:
         self._fade_began_s = max(before_s, now_s - FIRST_STEP_S) if fade_in else -math.inf
         self._edit = None
         self._smoother.reset()
-        self.texture.reset()
+        self._texture.reset()
         self.version = version
 
     def resume(self, version: int, before_s: float) -> None:
@@ -76,6 +76,7 @@ class FaceEdit:
         self,
         edit: Edit,
         crop: NDArray[np.uint8],
+        regions: NDArray[np.float32],
         crop_s: float,
         before_s: float,
         now_s: float,
@@ -86,8 +87,9 @@ class FaceEdit:
         """Takes an edit of `version`.
 
         Args:
-            edit: as the engine gave it.
+            edit: as the engine gave it; its texture is measured here.
             crop: (CROP_SIZE, CROP_SIZE, 3) RGB from which it was computed.
+            regions: (12, REQUEST_SIZE, REQUEST_SIZE) 0..1, the face's maps over that crop.
             crop_s: time of the crop.
             before_s: time of the last frame that was shown.
             now_s: time of the frame that will show it.
@@ -99,6 +101,7 @@ class FaceEdit:
         if self._edit is not None and self._hold(before_s) < 1.0 and self.version is not None:
             # It had begun to fade for want of answers: it comes back as gently as it went.
             self.turn(self.version, before_s, now_s)
+        edit = replace(edit, texture=self._texture.of(crop, regions, edit, crop_s))
         if self._smooth:
             edit = self._smoother.apply(edit, crop, crop_s)
         edit = scaled(edit, strength)

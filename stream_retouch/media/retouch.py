@@ -8,7 +8,7 @@ Time is the frames' pts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import av
@@ -33,7 +33,7 @@ from stream_retouch.media.fading import FADE_IN_S, FaceEdit
 from stream_retouch.media.frames import Picture, picture_of, take_crop, usual_crop
 from stream_retouch.media.paste import copy_of, paste
 
-Floats = NDArray[np.float32]
+_Map = NDArray[np.float32]
 
 MAX_FACES = 4
 """Faces in one picture that are retouched; further ones go out as they came."""
@@ -134,7 +134,8 @@ class FrameRetoucher:
         self._crop_size = crop_size
         self._webrtc, self._fade_s, self._smooth = webrtc, fade_s, smooth
         self._reformatter = VideoReformatter()
-        self._requests: dict[int, tuple[Floats, Floats, Floats]] = {}
+        # by Face.id: the table and the maps (which change together) that it was made of, and the map
+        self._requests: dict[int, tuple[_Map, _Map, _Map]] = {}
         self._edits: dict[int, FaceEdit] = {}
         self._shown: frozenset[int] = frozenset()  # ids of the faces in the last finished frame
         self._listed_s: dict[int, float] = {}  # when each known face was last in view
@@ -271,12 +272,10 @@ class FrameRetoucher:
                     continue
                 shown = self._edits[face.id]
                 self._turn(shown, job, before_s)
-                crop, edit = usual_crop(crop), edit_of(layer)
-                texture = shown.texture.of(crop, face.regions, edit, answered.pts_s)
-                edit = replace(edit, texture=texture)
                 shown.learn(
-                    edit,
-                    crop,
+                    edit_of(layer),
+                    usual_crop(crop),
+                    face.regions,
                     answered.pts_s,
                     before_s,
                     job.pts_s,

@@ -174,8 +174,8 @@ class EngineLane:
             answer = self._ask(job)
         with self._changed:
             self._running = None
+            self._recent_s.append(self._clock() - began)
             if answer is not None:
-                self._recent_s.append(self._clock() - began)
                 self._answers.append((job, answer))
                 del self._answers[:-2]
             self._changed.notify_all()

@@ -57,6 +57,7 @@ class EngineTurns:
 
     def allow(self, at_once: int) -> None:
         """So many may hold the engine from now on, at least 1."""
+        assert at_once >= 1, "nobody would ever get a turn"
         with self._mutex:
             self._at_once = at_once
             self._call_next()

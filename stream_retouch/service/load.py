@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 MACHINE_S = 4.0
 """Figures of the machine are over this long."""
@@ -35,6 +36,17 @@ class Effort:
     """Those of them that were late, see LATE_MS."""
 
 
+class EngineUse(NamedTuple):
+    """How the shared engine was used since it was loaded."""
+
+    held_s: float = 0.0
+    """How long it was called, all calls together, seconds."""
+    calls_at_once: int = 1
+    """How many calls it takes at the same time."""
+    cores_per_call: int = 1
+    """CPU cores that a call keeps busy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Strain:
     """How one session did in the last SESSION_S."""
@@ -54,8 +66,7 @@ class Load:
     """Cores in use: processor time of this process, or the working time of its frame threads and its
     engine if that is more (then others use the machine too)."""
     engine: float
-    """Share of what the engine can do that was wanted of it, 0..1: of the time, with as many calls as
-    it takes."""
+    """Share of the time that the engine was called, with as many calls as it takes at once, 0..1."""
     lag_ms: float
     """How late the event loop was, mean, milliseconds."""
     late_share: float
@@ -71,21 +82,15 @@ class _Sum:
 
     at: float
     cpu_s: float
-    engine_s: float
-    engine_calls: int
+    engine: EngineUse
     lag_ms: float
     efforts: Effort
 
 
 class LoadMeter:
-    """Turns counters into figures. `now` is any monotonic seconds.
+    """Turns counters into figures. `now` is any monotonic seconds."""
 
-    Args:
-        cores: that this process may use.
-    """
-
-    def __init__(self, cores: float = 1.0) -> None:
-        self._cores = cores
+    def __init__(self) -> None:
         self._sums: deque[_Sum] = deque()
         self._all = Effort()
         self._sessions: dict[str, deque[tuple[float, Effort]]] = {}
@@ -94,7 +99,7 @@ class LoadMeter:
         self,
         now: float,
         cpu_s: float,
-        engine: tuple[float, int],
+        engine: EngineUse,
         lag_ms: float,
         efforts: Mapping[str, Effort],
         young: Set[str] = frozenset(),
@@ -103,8 +108,7 @@ class LoadMeter:
 
         Args:
             cpu_s: processor time of this process so far.
-            engine: how long the engine was held so far, all calls together, and how many it takes at
-                once.
+            engine: its use so far.
             lag_ms: recent mean lag of the event loop.
             efforts: of the open sessions, by a key that is never used again.
             young: those of them whose first frames, which are always late, say nothing of the
@@ -118,7 +122,7 @@ class LoadMeter:
         strains = {
             key: self._strain(now, key, effort, key in young) for key, effort in efforts.items()
         }
-        self._sums.append(_Sum(now, cpu_s, *engine, lag_ms, self._all))
+        self._sums.append(_Sum(now, cpu_s, engine, lag_ms, self._all))
         while len(self._sums) > 2 and self._sums[1].at <= now - MACHINE_S:
             self._sums.popleft()
         return self._load(), strains
@@ -146,10 +150,9 @@ class LoadMeter:
         span_s, done = last.at - first.at, _minus(last.efforts, first.efforts)
         if span_s <= 0:
             return IDLE
-        calls = last.engine_calls
-        engine = min((last.engine_s - first.engine_s) / span_s / calls, 1.0)
-        # an engine that takes more calls than there are cores is none of them: it is a GPU
-        computing = engine * (calls if calls <= self._cores else 1)
+        called = (last.engine.held_s - first.engine.held_s) / span_s
+        engine = min(called / last.engine.calls_at_once, 1.0)
+        computing = called * last.engine.cores_per_call
         lags = [moment.lag_ms for moment in self._sums]
         return Load(
             cores=max((last.cpu_s - first.cpu_s) / span_s, done.busy_s / span_s + computing),

@@ -18,7 +18,15 @@ from stream_retouch.metrics import Metrics
 from stream_retouch.rtc.loop_lag import loop_lag
 from stream_retouch.service.admission import Admission
 from stream_retouch.service.ladder import GRACE_S, RUNGS, Ladder, Rung
-from stream_retouch.service.load import IDLE, MACHINE_S, Effort, Load, LoadMeter, Strain
+from stream_retouch.service.load import (
+    IDLE,
+    MACHINE_S,
+    Effort,
+    EngineUse,
+    Load,
+    LoadMeter,
+    Strain,
+)
 
 LOOK_S = 0.5
 LEARN_AFTER_S = 6.0
@@ -55,8 +63,7 @@ class Overload:
 
     Args:
         sessions: those that are open, by their ids.
-        engine: how long the engine was held so far, seconds, all calls together, and how many it
-            takes at once.
+        engine: its use so far.
         cores: that this process may use; infinite: nothing is measured, and nobody refused.
         clock: monotonic seconds.
         cpu: processor time of this process, seconds.
@@ -66,14 +73,14 @@ class Overload:
         self,
         metrics: Metrics,
         sessions: Callable[[], Mapping[str, Watched]],
-        engine: Callable[[], tuple[float, int]],
+        engine: Callable[[], EngineUse],
         cores: float,
         clock: Callable[[], float] = time.monotonic,
         cpu: Callable[[], float] = time.process_time,
     ) -> None:
         self._metrics, self._sessions, self._engine = metrics, sessions, engine
         self._clock, self._cpu, self._cores = clock, cpu, cores
-        self._meter = LoadMeter(cores)
+        self._meter = LoadMeter()
         self._admission = Admission(cores)
         self._ladders: dict[str, tuple[Ladder, float]] = {}  # and when the session came
         self._stepped_down_at: float | None = None

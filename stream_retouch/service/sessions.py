@@ -12,7 +12,7 @@ from stream_retouch.errors import ServiceUnavailable, SessionNotFound
 from stream_retouch.metrics import Metrics, Queue
 from stream_retouch.service.engine_turns import EngineTurns
 from stream_retouch.service.instructions import InstructionThread
-from stream_retouch.service.load import usable_cores
+from stream_retouch.service.load import EngineUse, usable_cores
 from stream_retouch.service.overload import Overload
 from stream_retouch.service.parts import Parts, PeerPort
 from stream_retouch.service.resume import Kept, Resumption, Ticket
@@ -39,6 +39,7 @@ class Sessions:
         self._settings, self._metrics = settings, metrics
         self._make_peer, self._make_retoucher = make_peer, make_retoucher
         self._turns = EngineTurns()
+        self._engine_use: Callable[[], EngineUse] = lambda: EngineUse(self._turns.held_s)
         self._instructions = InstructionThread()
         self._speech = InstructionThread("speech")
         self._open: dict[str, Session] = {}
@@ -46,7 +47,7 @@ class Sessions:
         self._overload = Overload(
             metrics,
             lambda: self._open,
-            lambda: (self._turns.held_s, self._turns.at_once),
+            lambda: self._engine_use(),
             usable_cores() if cores is None else cores,
         )
         self._watch = Watch(metrics, self._depths, self._sweep)
@@ -177,6 +178,12 @@ class Sessions:
         self._turns.allow(engine.calls_at_once)
         if isinstance(engine, Batching):
             engine.on_batch = self._metrics.engine_batch
+            # turns are held while others compute: the device itself knows what it does
+            self._engine_use = lambda: EngineUse(engine.busy_s, 1, engine.cores_per_call)
+        else:
+            self._engine_use = lambda: EngineUse(
+                self._turns.held_s, engine.calls_at_once, engine.cores_per_call
+            )
 
     @property
     def engine_turns(self) -> EngineTurns:

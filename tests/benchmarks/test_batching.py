@@ -46,12 +46,12 @@ def test_every_user_gets_crops_and_none_twice() -> None:
     assert all(len(crops) == 1 for crops, *_ in engine.calls)
 
 
-def test_a_lone_users_wait_is_told_and_several_users_waits_are_not() -> None:
-    shares, waits = batching.paced(FakeEngine(), batching.Wanted(GIVEN), 1, 0.2)
-    assert len(shares) == 1 and all(wait >= 0 for wait in waits)
-    pool = EnginePool([FakeEngine(), FakeEngine()])
-    shares, waits = batching.paced(pool, batching.Wanted(GIVEN), 2, 0.2)
-    assert len(shares) == 2 and all(0 < share <= 1 for share in shares) and not waits
+def test_of_every_crop_that_was_answered_it_is_told_how_long_it_waited() -> None:
+    for users, engine in ((1, FakeEngine()), (2, EnginePool([FakeEngine(), FakeEngine()]))):
+        shares, waits = batching.paced(engine, batching.Wanted(GIVEN), users, 0.2)
+        assert len(shares) == users and all(0 < share <= 1 for share in shares)
+        # one that gave way to a newer one never began
+        assert len(waits) == round(sum(shares) * 6) and all(wait >= 0 for wait in waits)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -17,8 +18,9 @@ from stream_retouch.language.plan import (
     Keep,
     request_map,
 )
+from stream_retouch.media.edits import edit_of
 from stream_retouch.media.faces import Face
-from stream_retouch.media.fading import FADE_IN_S, FADE_OUT_S, REUSE_S
+from stream_retouch.media.fading import FADE_IN_S, FADE_OUT_S, REUSE_S, FaceEdit
 from stream_retouch.media.frames import frame_with, picture_of, take_crop
 from stream_retouch.media.retouch import FrameRetoucher
 from tests.fakes import (
@@ -123,8 +125,15 @@ def test_the_engine_sees_the_crop_the_request_and_the_conditioning_of_each_face(
     assert not np.delete(requests, mole, axis=1).any()
 
 
-def test_the_request_follows_the_look_and_the_face():
-    other = make_face(7, centre=(150.0, 110.0), scale=0.9)
+def test_the_request_follows_the_look_and_the_face_and_is_made_only_then(monkeypatch):
+    made = []
+
+    def counted(*given):
+        made.append(given)
+        return request_map(*given)
+
+    monkeypatch.setattr("stream_retouch.media.retouch.request_map", counted)
+    other = replace(FACE, regions=FACE.regions * np.float32(0.5))
     retoucher = FrameRetoucher(FakeFinder(), tracker=FakeTracker([FACE], [FACE], [FACE], [other]))
     plans = [InstructionPlan((Edit(kind, ("nose",), 0.5),)) for kind in ("mole", "mole", "scar")]
     looks = [make_look(i, plan) for i, plan in enumerate(plans)]
@@ -132,10 +141,31 @@ def test_the_request_follows_the_look_and_the_face():
     jobs = [retoucher.prepare(grey(i / 25), look) for i, look in enumerate(looks)]
     asked = [job.requests[0] for job in jobs]
     np.testing.assert_array_equal(asked[0], asked[1])
+    assert len(made) == 3  # one for both of the first frames
     mole, scar = CATEGORIES.index(Category.MOLE), CATEGORIES.index(Category.SCAR)
     assert asked[1][mole].any() and not asked[2][mole].any() and asked[2][scar].any()
     table, maps = looks[3].table, (other.regions, other.uncut)
     np.testing.assert_array_equal(asked[3], request_map(table, *maps))
+
+
+def test_a_new_look_measures_the_skin_around_it_anew():
+    """Within the time in which the texture of one look is taken over."""
+    edit = FaceEdit(0.0, smooth=False)
+    rng = np.random.default_rng(0)
+    rough = (128 + 5 * rng.normal(size=(256, 256, 3))).astype(np.uint8)
+    smooth, maps = np.full((256, 256, 3), 128, np.uint8), np.ones((12, 32, 32), np.float32)
+    flattened = edit_of(make_layer(flatten=255, inside=(slice(40, 60), slice(40, 60))))
+
+    def texture(crop, time_s):
+        edit.learn(
+            flattened, crop, maps, time_s, time_s - 0.03, time_s, strength=1.0, overlay=False
+        )
+        return edit.at(time_s).texture.max()
+
+    edit.turn(1, 0.97, 1.0)
+    assert texture(rough, 1.0) > 1 and texture(smooth, 1.03) > 1
+    edit.turn(2, 1.03, 1.06)
+    assert texture(smooth, 1.06) == 0
 
 
 def test_an_engine_for_large_crops_gets_them_and_its_layers_are_shown_alike():

@@ -79,7 +79,7 @@ class LiftingEngine:
 
     name = "lifting"
     crop_size = CROP_SIZE
-    calls_at_once = crops_at_once = 1
+    calls_at_once = crops_at_once = cores_per_call = 1
 
     @classmethod
     def load(cls, weights: Path | None = None, threads: int = 1) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from stream_retouch.metrics import Metrics
 from stream_retouch.service.ladder import FRESH, Rung
-from stream_retouch.service.load import Effort
+from stream_retouch.service.load import Effort, EngineUse
 from stream_retouch.service.overload import LOOK_S, Overload
 
 FPS = 30.0
@@ -45,7 +45,7 @@ class SimulatedMachine:
         self.overload = Overload(
             self.metrics,
             lambda: self.sessions,
-            lambda: (0.0, 1),
+            EngineUse,
             cores,
             clock=lambda: self.now,
             cpu=lambda: self.cpu_s,

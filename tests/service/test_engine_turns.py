@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,9 +20,13 @@ from stream_retouch.media.retouch import Job, Look
 from stream_retouch.metrics import Metrics
 from stream_retouch.service.engine_lane import EngineFailed, EngineLane
 from stream_retouch.service.engine_turns import EngineTurns
+from stream_retouch.service.load import EngineUse
 from stream_retouch.service.parts import neutral
+from stream_retouch.service.service import Service
+from stream_retouch.service.sessions import Sessions
+from stream_retouch.settings import Settings
 from tests.fakes import make_layer
-from tests.service.fakes import PATIENCE_S, face, frame_at, until
+from tests.service.fakes import PATIENCE_S, FakePeer, face, frame_at, parts, until
 
 
 class Queue:
@@ -134,7 +140,7 @@ class SteppedEngine:
 
     name = "stepped"
     crop_size = CROP_SIZE
-    calls_at_once = crops_at_once = 1
+    calls_at_once = crops_at_once = cores_per_call = 1
 
     def __init__(self) -> None:
         self.step = threading.Semaphore(0)
@@ -331,3 +337,48 @@ def test_an_engine_without_time_is_no_failure_and_nobody_waits_for_it(
     assert house.answers(0, job)[0][0] is job
     house.close()
     assert not caplog.records
+
+
+class BatchingEngine(SteppedEngine):
+    """One that puts the crops of many calls together, on a device of its own."""
+
+    calls_at_once, crops_at_once, cores_per_call = 16, 8, 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_batch: Callable[[int], None] = lambda crops: None
+        self.busy_s = 0.0
+
+
+def test_sessions_give_as_many_turns_as_the_engine_takes_calls_and_count_its_batches() -> None:
+    metrics, engine = Metrics(), BatchingEngine()
+    sessions = Sessions(Settings(), metrics, FakePeer, lambda finder: pytest.fail(), math.inf)
+    assert sessions.engine_turns.at_once == 1
+    sessions.share(engine)
+    assert sessions.engine_turns.at_once == 16
+    engine.on_batch(5)
+    engine.on_batch(3)
+    assert b"stream_retouch_engine_batch_crops_sum 8.0" in metrics.render()
+    engine.busy_s = 1.5
+    assert sessions._engine_use() == EngineUse(1.5, 1, 0)
+    sessions.share(SteppedEngine())
+    assert sessions.engine_turns.acquire()
+    use = sessions._engine_use()
+    assert use.calls_at_once == use.cores_per_call == 1 and use.held_s > 0
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_an_engine_of_several_calls_is_closed_when_none_is_in_it(hangs: bool) -> None:
+    engine = BatchingEngine()
+    closed: list[bool] = []
+    engine.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    service = Service(
+        replace(Settings(), shutdown_timeout_s=0.1), replace(parts(), engine=engine), None,
+        FakePeer, lambda finder: pytest.fail(), FakePeer, lambda stream: pytest.fail(), math.inf,
+    )  # fmt: skip
+    turns = service.sessions.engine_turns
+    if hangs:
+        assert turns.acquire()
+    service._close_parts(0.05)
+    assert closed == ([] if hangs else [True])
+    assert turns.acquire(timeout_s=0)  # those that were had are given back

@@ -11,17 +11,20 @@ from stream_retouch.service.load import (
     MACHINE_S,
     SESSION_S,
     Effort,
+    EngineUse,
     LoadMeter,
     Strain,
     usable_cores,
 )
 
-NONE = (0.0, 1)
-"""The engine was never held."""
+NONE = EngineUse()
+"""The engine was never called."""
 
 
 def test_the_first_look_knows_nothing() -> None:
-    load, strains = LoadMeter().note(5.0, 7.0, (3.0, 1), 9.0, {"a": Effort(100, 50.0, 100, 100)})
+    load, strains = LoadMeter().note(
+        5.0, 7.0, EngineUse(3.0), 9.0, {"a": Effort(100, 50.0, 100, 100)}
+    )
     assert load == IDLE
     assert strains == {"a": Strain(0.0, 0.0, 0.0)}
 
@@ -34,7 +37,7 @@ def test_shares_are_of_the_last_moments_only() -> None:
         bad = min(at, MACHINE_S)  # overloaded in the first half, well in the second
         effort = Effort(round(30 * at), 0.2 * at + 0.5 * bad, round(30 * at), round(30 * bad))
         load, strains = meter.note(
-            at, 0.4 * at + 1.5 * bad, (0.25 * at, 1), 40.0 * (bad == at), {"a": effort}
+            at, 0.4 * at + 1.5 * bad, EngineUse(0.25 * at), 40.0 * (bad == at), {"a": effort}
         )
         if at == MACHINE_S:
             assert load.cores == pytest.approx(1.9) and load.late_share == 1
@@ -79,12 +82,12 @@ def test_processor_time_counts_when_it_is_more_than_the_working_time() -> None:
     assert meter.note(2.0, 13.0, NONE, 0.0, {})[0].cores == pytest.approx(1.5)
 
 
-def test_an_engine_for_each_core_uses_as_many_cores_and_one_with_more_calls_is_no_core() -> None:
-    for calls, cores in ((2, 1.2), (64, 0.0 + 1.2 / 64)):
-        meter = LoadMeter(2.0)
-        meter.note(0.0, 0.0, (0.0, calls), 0.0, {})
-        load, _ = meter.note(2.0, 0.0, (2.4, calls), 0.0, {})
-        assert load.engine == pytest.approx(1.2 / calls) and load.cores == pytest.approx(cores)
+def test_the_engine_uses_the_cores_of_its_calls_and_a_gpu_none() -> None:
+    for calls, cores_per_call, share, cores in ((1, 1, 1.0, 1.2), (2, 1, 0.6, 1.2), (1, 0, 1.0, 0)):
+        meter = LoadMeter()
+        meter.note(0.0, 0.0, EngineUse(), 0.0, {})
+        load, _ = meter.note(2.0, 0.0, EngineUse(2.4, calls, cores_per_call), 0.0, {})
+        assert load.engine == pytest.approx(share) and load.cores == pytest.approx(cores)
 
 
 def test_a_quota_of_a_container_is_fewer_cores(tmp_path: Path) -> None:
