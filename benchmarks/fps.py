@@ -1,5 +1,7 @@
 """How long an engine needs for one crop, beside eager: ``python -m benchmarks.fps --engine openvino --size 256``.
 
+``--batch 1,8,32`` times batches too: milliseconds a call, and crops a second. On a CPU they gain nothing.
+
 The number: milliseconds from the arguments of ``RetouchEngine.retouch`` to its edit layer, one crop a call, one call at
 a time, as one user's frames arrive. Finding the face, taking the crop, pasting and coding come on top
 (``benchmarks.latency``). images/s is what one core could do at most; a camera gives 25 to 30. The parity figures are
@@ -53,6 +55,40 @@ def timings_ms(engine: RetouchEngine, given: Samples, frames: int) -> NDArray[np
     return np.array(taken[WARM_UP:])
 
 
+def batched(engine: RetouchEngine, given: Samples, size: int, frames: int) -> dict[str, float]:
+    """Milliseconds of a call with so many crops, and crops a second."""
+    some = np.arange(size) % len(given.crops)
+    asked = given.crops[some], given.requests[some], [given.conditionings[i] for i in some]
+    taken = []
+    for _ in range(WARM_UP + max(1, frames // size)):
+        start = time.perf_counter()
+        engine.retouch(*asked)
+        taken.append((time.perf_counter() - start) * 1e3)
+    ms = float(np.median(taken[WARM_UP:]))
+    return {"ms": round(ms, 3), "crops_per_s": round(size / ms * 1e3, 1)}
+
+
+def loaded(
+    name: str, weights: Path | None, threads: int, cache: Path | None, precision: AskedPrecision
+) -> RetouchEngine:
+    """The engine of that name.
+
+    Raises:
+        StreamRetouchError: it cannot be used, or has not been built.
+    """
+    if name == "openvino":
+        return OpenVINOEngine.load(weights, threads, cache, precision)
+    if name == "tensorrt":
+        from engines.tensorrt import TensorRTEngine
+
+        return TensorRTEngine.load(weights, threads, cache)
+    if name == "inductor":
+        from engines.inductor import InductorEngine
+
+        return InductorEngine.load(weights, threads, cache)
+    return EagerEngine.load(weights, threads)
+
+
 def percentiles(taken: NDArray[np.float64]) -> dict[str, float]:
     """p50, p95 and p99."""
     return {f"p{p}": round(float(np.percentile(taken, p)), 3) for p in (50, 95, 99)}
@@ -82,18 +118,15 @@ def measure(
     cache: Path | None,
     crops: Path,
     precision: AskedPrecision = "auto",
+    batches: Sequence[int] = (1,),
 ) -> dict[str, Any]:
     """Everything the table and the JSON line tell."""
     _tell("loading eager and the conditioner")
     eager = EagerEngine.load(weights, threads)
     given = samples(LanguageConditioner.load(weights, threads), crops, eager.crop_size)
     _tell(f"loading {name}")
-    engine: RetouchEngine
-    if name == "openvino":
-        engine = OpenVINOEngine.load(weights, threads, cache, precision)
-        runs_in = engine.precision
-    else:
-        engine, runs_in = EagerEngine.load(weights, threads), "f32"
+    engine = loaded(name, weights, threads, cache, precision)
+    runs_in = getattr(engine, "precision", "f32")
     parity = compare(given.crops, answers(eager, given), answers(engine, given))
     _tell(f"{frames} crops through {name}, then through eager")
     taken = timings_ms(engine, given, frames)
@@ -103,6 +136,7 @@ def measure(
         "size": eager.crop_size,
         "ms": percentiles(taken),
         "images_per_s": round(1e3 / float(np.median(taken)), 1),
+        "batches": {str(size): batched(engine, given, size, frames) for size in batches},
         "eager_ms": percentiles(slow),
         **{key: round(value, 4) for key, value in asdict(parity).items()},
         "threads": threads,
@@ -125,6 +159,10 @@ def table(found: dict[str, Any]) -> str:
         rows.append([name, *(f"{found[key][p]:.2f}" for p in ("p50", "p95", "p99"))])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    if len(found["batches"]) > 1:
+        lines += ["", "| crops a call | ms | crops/s |", "|---:|---:|---:|"]
+        for size, row in found["batches"].items():
+            lines.append(f"| {size} | {row['ms']:.2f} | {row['crops_per_s']:.0f} |")
     lines += [
         "",
         f"S = {found['size']}: {found['images_per_s']} images/s, {found['threads']} thread(s), "
@@ -142,7 +180,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.fps", description="Time one crop through an engine."
     )
-    parser.add_argument("--engine", choices=("openvino", "eager"), default="openvino")
+    parser.add_argument(
+        "--engine", choices=("openvino", "tensorrt", "inductor", "eager"), default="openvino"
+    )
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
@@ -151,6 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--frames", type=int, default=200, help="calls that count (default 200)")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=_sizes, default=[1], metavar="N,N,...", help="crops a call")
     parser.add_argument("--size", type=int, choices=CROP_SIZES, help=SIZE_HELP)
     parser.add_argument("--weights", type=Path, help="weights file (default: those that ship)")
     parser.add_argument("--cache", type=Path, help="folder of built engines")
@@ -169,6 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.cache,
             args.crops,
             args.precision,
+            args.batch,
         )
     except StreamRetouchError as problem:
         print(f"benchmarks.fps: {problem}", file=sys.stderr)
@@ -178,10 +220,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = f"python -m benchmarks.fps --engine {args.engine} --size {found['size']}"
         command += f" --precision {args.precision}"
         counts = f"--frames {args.frames} --threads {args.threads}"
+        counts += f" --batch {','.join(map(str, args.batch))}"
         _tell(f"wrote {_write(found, f'{command} {counts}', line)}")
     print(table(found))
     print(line)
     return 0
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        sizes = [int(part) for part in text.split(",")]
+    except ValueError:
+        sizes = [0]
+    if min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of sizes; write 1,8,32, say")
+    return sizes
 
 
 def _write(found: dict[str, Any], command: str, line: str) -> Path:

@@ -9,23 +9,39 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from engines.batch_sizes import batch_sizes
 from engines.manifest import EngineIdentity, EngineManifest
 from stream_retouch.errors import EngineError
+
+_GPU_ENDINGS = {"tensorrt": ".plan", "inductor": ".pt2"}
+_FILES = re.compile(r"\.xml|\.bin|\.b\d+\.(plan|pt2)")
+"""How the names of the files of any engine end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BuiltEngine:
-    """An OpenVINO IR with its manifest."""
+    """What a library compiled, with its manifest."""
 
     manifest: EngineManifest
-    xml: bytes
-    """The graph."""
-    weights: bytes
-    """The numbers it refers to."""
+    contents: Mapping[str, bytes]
+    """What its files hold, by how their names end: ``.xml`` and ``.bin`` of OpenVINO's IR, ``.b1.plan``, ``.b2.plan``
+    and so on of TensorRT, ``.b1.pt2`` and so on of Inductor, one for each batch size."""
+
+    @property
+    def xml(self) -> bytes:
+        """The graph of OpenVINO's IR."""
+        return self.contents[".xml"]
+
+    @property
+    def weights(self) -> bytes:
+        """The numbers that the graph of OpenVINO's IR refers to."""
+        return self.contents[".bin"]
 
 
 def manifest_path(folder: Path, identity: EngineIdentity) -> Path:
@@ -55,21 +71,26 @@ def find(folder: Path, identity: EngineIdentity) -> BuiltEngine:
             raise EngineError(
                 f"engine file {name} is damaged; build again with python -m engines.build"
             )
-        contents[Path(name).suffix] = data
-    if contents.keys() != {".xml", ".bin"}:
+        contents[_ending(name)] = data
+    if contents.keys() != _endings(identity):
         raise EngineError(
             f"engine manifest {path} names other files; build again with python -m engines.build"
         )
-    return BuiltEngine(manifest, contents[".xml"], contents[".bin"])
+    return BuiltEngine(manifest, contents)
 
 
-def file_names(identity: EngineIdentity, xml: bytes, weights: bytes) -> dict[str, str]:
+def file_names(identity: EngineIdentity, contents: Mapping[str, bytes]) -> dict[str, str]:
     """Name and SHA-256 of the files of an engine, as its manifest lists them."""
     names = {}
-    for suffix, data in ((".xml", xml), (".bin", weights)):
+    for ending, data in contents.items():
         digest = hashlib.sha256(data).hexdigest()
-        names[f"{_stem(identity)}-{digest[:12]}{suffix}"] = digest
+        names[f"{_stem(identity)}-{digest[:12]}{ending}"] = digest
     return names
+
+
+def batch_ending(engine: str, batch: int) -> str:
+    """How the name of a GPU engine's file for one batch size ends."""
+    return f".b{batch}{_GPU_ENDINGS[engine]}"
 
 
 def store(built: BuiltEngine, folder: Path) -> Path:
@@ -79,13 +100,12 @@ def store(built: BuiltEngine, folder: Path) -> Path:
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    contents = {".xml": built.xml, ".bin": built.weights}
     for name in built.manifest.files:
-        _write(folder / name, contents[Path(name).suffix])
+        write(folder / name, built.contents[_ending(name)])
     path = manifest_path(folder, built.manifest.identity)
-    _write(path, built.manifest.to_json().encode())
+    write(path, built.manifest.to_json().encode())
     for old in folder.glob(f"{_stem(built.manifest.identity)}-*"):
-        if old.name not in built.manifest.files and old.suffix in contents:
+        if old.name not in built.manifest.files and _FILES.fullmatch(_ending(old.name)):
             with contextlib.suppress(OSError):  # another process may be quicker
                 old.unlink()
     return path
@@ -95,7 +115,19 @@ def _stem(identity: EngineIdentity) -> str:
     return f"{identity.engine}-{identity.weights_sha256[:12]}-{identity.asked_precision}"
 
 
-def _write(path: Path, data: bytes) -> None:
+def _ending(name: str) -> str:
+    """From the first dot on: names of engines hold no other."""
+    return "." + name.partition(".")[2]
+
+
+def _endings(identity: EngineIdentity) -> set[str]:
+    """How the names of the files of a whole engine end."""
+    if identity.engine in _GPU_ENDINGS:
+        return {batch_ending(identity.engine, size) for size in batch_sizes(identity.max_batch)}
+    return {".xml", ".bin"}
+
+
+def write(path: Path, data: bytes) -> None:
     """Atomically: another process sees the whole file or none."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".building-")
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,25 @@ class EngineIdentity:
     outputs: Mapping[str, list[int]]
     """Shape of every output, in order."""
     asked_precision: str
-    """``auto``, ``int8``, ``bf16`` or ``f32``."""
+    """``auto``, ``int8``, ``fp16``, ``bf16`` or ``f32``."""
     runtime: str
     """Name and version of the library that runs it."""
     cpu: str
     """Name of the CPU whose kernels were compared with eager."""
     capabilities: list[str]
     """What that library says this CPU computes natively, sorted."""
+    gpu: str = ""
+    """Name of the GPU it is compiled for, empty for a CPU. What follows is of GPUs alone."""
+    gpu_capability: str = ""
+    """Its compute capability, for example ``9.0``."""
+    driver: str = ""
+    """Version of its driver."""
+    cuda: str = ""
+    """Version of CUDA that torch was built for."""
+    max_batch: int = 1
+    """Crops of the largest batch."""
+    flags: list[str] = field(default_factory=list)
+    """How it was built, where that can be chosen, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,7 @@ class EngineManifest:
 
     identity: EngineIdentity
     precision: str
-    """``int8``, ``bf16`` or ``f32``: what it runs in."""
+    """``int8``, ``fp16``, ``bf16`` or ``f32``: what it runs in."""
     parity: Parity
     libraries: Mapping[str, str]
     """Versions of what built it."""
@@ -79,10 +91,10 @@ class EngineManifest:
         Raises:
             EngineMismatch: it cannot; names the first field that differs.
         """
-        for field in fields(EngineIdentity):
-            found, wanted = getattr(self.identity, field.name), getattr(expected, field.name)
+        for each in fields(EngineIdentity):
+            found, wanted = getattr(self.identity, each.name), getattr(expected, each.name)
             if found != wanted:
-                raise EngineMismatch(field.name, _short(found, wanted), _short(wanted, found))
+                raise EngineMismatch(each.name, _short(found, wanted), _short(wanted, found))
 
     def to_json(self) -> str:
         """The manifest as indented JSON."""
@@ -113,12 +125,17 @@ class EngineManifest:
         return manifest
 
 
-def code_hash() -> str:
+def code_hash(*modules: str) -> str:
     """SHA-256 of the network's source, of its 8-bit form's and the crops it is calibrated on, and of the steps of its
-    output codes, hex."""
+    output codes, hex.
+
+    Args:
+        modules: further modules of this package that its form depends on, as file names.
+    """
     digest = hashlib.sha256(f"{OFFSET_STEP} {CHROMA_STEP}".encode())
     folder = Path(__file__).parent
-    others = (folder / "quantised.py", folder / "weights" / "parity_crops.npz")
+    others = [folder / "quantised.py", folder / "weights" / "parity_crops.npz"]
+    others += [folder / name for name in modules]
     for path in (*sorted((folder / "retouchgpt").glob("*.py")), *others):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()

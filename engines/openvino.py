@@ -162,7 +162,7 @@ def default_cache() -> Path | None:
 
 def _build(weights: Path | None, wanted: EngineIdentity) -> BuiltEngine:
     # torch comes with this import: a start with a built engine does without
-    from engines.build import build_openvino
+    from engines.openvino_build import build_openvino
 
     return build_openvino(weights, wanted, lambda line: log.info("%s", line))
 

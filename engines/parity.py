@@ -62,6 +62,7 @@ class Bounds:
 BOUNDS = {
     "f32": Bounds(),
     "bf16": Bounds(),
+    "fp16": Bounds(),
     "int8": Bounds(edit_snr_db=20.0, worst_crop_snr_db=15.0),
 }
 """By precision (DESIGN section 6)."""
@@ -118,13 +119,16 @@ def _enlarged(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def answers(engine: RetouchEngine, given: Samples) -> list[EditLayer]:
-    """The engine's edit layers, one call per crop, as a single user's frames arrive."""
+def answers(engine: RetouchEngine, given: Samples, batch: int = 1) -> list[EditLayer]:
+    """The engine's edit layers, one call per crop, as a single user's frames arrive.
+
+    Args:
+        batch: crops of each call, as many users' frames arrive together; all sizes up to it may be asked for.
+    """
     found: list[EditLayer] = []
-    for i in range(len(given.crops)):
-        found += engine.retouch(
-            given.crops[i : i + 1], given.requests[i : i + 1], given.conditionings[i : i + 1]
-        )
+    for i in range(0, len(given.crops), batch):
+        part = slice(i, i + batch)
+        found += engine.retouch(given.crops[part], given.requests[part], given.conditionings[part])
     return found
 
 
@@ -165,7 +169,7 @@ def compare(
         edit_snr_db=_db(float(edits.sum()), float(errors.sum())),
         worst_crop_snr_db=min(_db(float(e), float(w)) for e, w in zip(edits, errors, strict=True)),
         mask_iou=float(masks.min(0).sum() / masks.max(0).sum()) if masks.any() else 1.0,
-        worst_pixel=int(steps.max()),
+        worst_pixel=int(np.nan_to_num(steps, nan=255).max()),
     )
 
 

@@ -281,7 +281,8 @@ def _add_planner_options(command: argparse.ArgumentParser) -> None:
 
 
 def _add_engine_options(command: argparse.ArgumentParser, engines: Collection[str]) -> None:
-    known = " or ".join(engines)
+    *names, last = engines
+    known = f"{', '.join(names)} or {last}" if names else last
     command.add_argument(
         "--engine", metavar="NAME", help=f"how the network is run: {known} (default openvino)"
     )

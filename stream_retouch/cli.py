@@ -48,6 +48,11 @@ class Names:
     """A function of the planner's name or address, the model and the secret of an endpoint."""
     transcriber: str = "engines.transcriber:load"
     """A function of a recogniser's name and its folder or None."""
+    problem: str = "engines.choice:problem"
+    """A function of an engine's name: why this machine cannot use it, or None."""
+    guard: str = "engines.choice:guard"
+    """A function of an engine, the weights file and the threads it was loaded with: the engine that is followed by the
+    next best one, should it fail."""
     sharing: str = "engines.batching:shared"
     """A function of an engine and the cores that this process may use: the engine for many users."""
     weights: str = "engines.weights_file:chosen"
@@ -57,6 +62,9 @@ class Names:
 
 NAMES = Names(
     engines={
+        "auto": "engines.choice:BestEngine",
+        "tensorrt": "engines.tensorrt:TensorRTEngine",
+        "inductor": "engines.inductor:InductorEngine",
         "openvino": "engines.openvino:OpenVINOEngine",
         "eager": "engines.eager:EagerEngine",
     },
@@ -207,7 +215,7 @@ def _say(args: argparse.Namespace, names: Names) -> int:
 def _doctor(args: argparse.Namespace, names: Names) -> int:
     from stream_retouch import doctor
 
-    checks = doctor.examine(names.engines, args.weights)
+    checks = doctor.examine(names.engines, args.weights, names.problem)
     print(doctor.as_json(checks) if args.json else doctor.as_text(checks))
     return OK if doctor.can_run(checks) else FAILED
 
@@ -233,6 +241,7 @@ def load_engine(settings: Settings, names: Names) -> RetouchEngine:
     try:
         weights = load_weights(settings, names)
         engine: RetouchEngine = _load(names.engines[name]).load(weights, settings.threads)
+        engine = _load(names.guard)(engine, weights, settings.threads)
     except ImportError as problem:
         raise EngineError(
             f"the engine {name} cannot be used: {problem}; install what is missing "

@@ -50,6 +50,7 @@ PACKAGES = ("numpy", "opencv-python-headless", "av", "aiortc", "fastapi", "uvico
 RUNTIMES: tuple[tuple[str, str], ...] = (
     ("openvino", "python -m pip install openvino"),
     ("torch", "python -m pip install torch"),
+    ("tensorrt", "only for NVIDIA GPUs: python -m pip install 'stream-retouch[tensorrt]'"),
 )
 """Packages that run the network, and how to get them."""
 _CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "amx_bf16", "amx_int8", "asimd")
@@ -68,11 +69,14 @@ class Check:
     """What to do, where it is not ok."""
 
 
-def examine(engines: Mapping[str, str], weights: Path | None = None) -> list[Check]:
+def examine(
+    engines: Mapping[str, str], weights: Path | None = None, problem: str | None = None
+) -> list[Check]:
     """Looks at everything.
 
     Args:
         engines: name of each engine and its "module:attribute".
+        problem: "module:function" that says of an engine's name why this machine cannot use it.
         weights: the weights file that is asked for; None: those that ship.
     """
     return [
@@ -81,7 +85,7 @@ def examine(engines: Mapping[str, str], weights: Path | None = None) -> list[Che
         *codecs(),
         *graphics(),
         *runtimes(),
-        *engine_checks(engines),
+        *engine_checks(engines, problem),
         *weights_checks(weights),
         *speech(),
         *page_files(),
@@ -204,18 +208,20 @@ def runtimes() -> list[Check]:
     return checks
 
 
-def engine_checks(engines: Mapping[str, str]) -> list[Check]:
-    """The ways to run the network; one that can be used is enough."""
+def engine_checks(engines: Mapping[str, str], problem: str | None = None) -> list[Check]:
+    """The ways to run the network; one that can be used is enough. `problem` as in `examine`."""
     checks, usable = [], 0
     for name, place in engines.items():
-        problem = probes.import_problem(*place.split(":"))
-        usable += problem is None
+        wrong = probes.import_problem(*place.split(":"))
+        if wrong is None and problem is not None:
+            wrong = probes.answer(problem, name)  # for example: no GPU, no TensorRT
+        usable += wrong is None
         checks.append(
             Check(
                 "engines",
                 f"--engine {name}",
-                "absent" if problem else "ok",
-                problem or "usable",
+                "absent" if wrong else "ok",
+                wrong or "usable",
                 "install what it names, or choose another engine",
             )
         )

@@ -7,6 +7,7 @@ StreamRetouchError
 ├── EngineError              an engine cannot be built, loaded or used
 │   ├── EngineMismatch       it was built for something else
 │   ├── EngineBusy           it has no time for these crops
+│   ├── DeviceFailure        its GPU did not do what it was told
 │   └── ParityError          it does not compute what the eager model computes
 ├── SpeechError              a recogniser is missing, or cannot be used
 ├── SdpError                 an offer is not usable
@@ -58,6 +59,10 @@ class EngineBusy(EngineError):
 
     def __str__(self) -> str:
         return "the engine has no time for these crops; go on with the last edit"
+
+
+class DeviceFailure(EngineError):
+    """The GPU did not do what it was told; what runs on it next will not be better."""
 
 
 class EngineMismatch(EngineError):

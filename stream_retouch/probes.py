@@ -39,9 +39,23 @@ def encoder_problem(name: str) -> str | None:
 
 def import_problem(module: str, attribute: str | None = None) -> str | None:
     """Why a module (and a name in it) cannot be imported in a fresh Python, or None when it can."""
-    lines = f"import sys; sys.path[:] = {sys.path!r}; import {module} as found"
+    lines = f"import {module} as found"
     if attribute is not None:
         lines += f"; found.{attribute}"
+    return _ran(lines)[0]
+
+
+def answer(place: str, word: str) -> str | None:
+    """What a function ("module:function") says of a word in a fresh Python, or what is wrong with it; None when it says
+    None."""
+    module, function = place.split(":")
+    problem, said = _ran(f"import {module} as found; print(found.{function}({word!r}) or '')")
+    return problem or said or None
+
+
+def _ran(lines: str) -> tuple[str | None, str]:
+    """What is wrong with some lines of Python that are run in a process of their own, and the last line they print."""
+    lines = f"import sys; sys.path[:] = {sys.path!r}; {lines}"
     try:
         done = subprocess.run(
             [sys.executable, "-c", lines],
@@ -51,13 +65,13 @@ def import_problem(module: str, attribute: str | None = None) -> str | None:
             timeout=_IMPORT_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        return f"does not import within {_IMPORT_TIMEOUT_S} s"
+        return f"does not import within {_IMPORT_TIMEOUT_S} s", ""
     if done.returncode == 0:
-        return None
+        return None, (done.stdout.strip().splitlines() or [""])[-1]
     if done.returncode < 0:  # a signal: for example code for another CPU
-        return f"crashes when it is imported (signal {-done.returncode})"
+        return f"crashes when it is imported (signal {-done.returncode})", ""
     last = done.stderr.strip().splitlines()[-1:] or ["does not import"]
-    return last[0]
+    return last[0], ""
 
 
 def safetensors_problem(path: Path) -> str | None:

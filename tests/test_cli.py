@@ -32,6 +32,7 @@ from stream_retouch.cli import (
     load_transcriber,
     main,
 )
+from stream_retouch.engine import RetouchEngine
 from stream_retouch.errors import SpeechError
 from stream_retouch.say import chips_of, socket_url
 from stream_retouch.settings import Settings
@@ -55,7 +56,12 @@ FAKES = Names(
     finder="tests.outputs.clips:UprightFinder",
     conditioner="tests.outputs.clips:CountingConditioner",
     planner="tests.outputs.clips:TwoWordPlanner",
+    guard="tests.test_cli:unguarded",
 )
+
+
+def unguarded(engine: RetouchEngine, *_: object) -> RetouchEngine:
+    return engine
 
 
 class FailingEngine(LiftingEngine):
@@ -200,7 +206,7 @@ class TestUsage:
             (
                 ["serve", "--engine", "opnvino"],
                 "no engine is named 'opnvino' (did you mean openvino?); "
-                "use one of: openvino, eager",
+                "use one of: auto, tensorrt, inductor, openvino, eager",
             ),
             (["serve", "--port", "70000"], "--port must be a whole number from 0 to 65535"),
             (["serve", "--host", "0.0.0.0"], "so a token is needed"),
@@ -356,8 +362,18 @@ class TestFile:
         assert left_behind(tmp_path / "out") == []
 
     def test_the_real_parts_are_named_where_they_are(self) -> None:
-        assert set(NAMES.engines) == {"openvino", "eager"}
-        places = (NAMES.finder, NAMES.conditioner, NAMES.planner, NAMES.transcriber, NAMES.weights)
+        assert set(NAMES.engines) == {"auto", "tensorrt", "inductor", "openvino", "eager"}
+        others = (
+            "finder",
+            "conditioner",
+            "planner",
+            "transcriber",
+            "problem",
+            "guard",
+            "sharing",
+            "weights",
+        )
+        places = [getattr(NAMES, name) for name in others]
         for place in (*NAMES.engines.values(), *places):
             module, attribute = place.split(":")
             source = ROOT / (module.replace(".", "/") + ".py")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("openvino", reason="openvino is not installed")
 
-from engines import build
+import torch
+
+from engines import build, gate, openvino_build
 from engines.built import find, manifest_path, store
 from engines.conditioner import LanguageConditioner
 from engines.eager import EagerEngine
@@ -70,7 +73,7 @@ def given(weights: Path) -> Samples:
 
 
 def test_an_engine_that_tells_the_truth_passes(truth: EagerEngine, given: Samples) -> None:
-    parity = build.accept(Broken(truth, "no"), given, answers(truth, given))
+    parity = gate.accept(Broken(truth, "no"), given, answers(truth, given))
     assert parity.parity_psnr_db == parity.edit_snr_db == CEILING_DB
     assert parity.mask_iou == 1 and parity.worst_pixel == 0
 
@@ -78,7 +81,7 @@ def test_an_engine_that_tells_the_truth_passes(truth: EagerEngine, given: Sample
 @pytest.mark.parametrize("spoil", ["nothing", "neutral", "noise", "shift"])
 def test_a_broken_engine_is_refused(spoil: str, truth: EagerEngine, given: Samples) -> None:
     with pytest.raises(ParityError, match="build with a higher precision"):
-        build.accept(Broken(truth, spoil), given, answers(truth, given))
+        gate.accept(Broken(truth, spoil), given, answers(truth, given))
 
 
 def test_an_engine_that_does_nothing_has_an_edit_of_0_db(
@@ -88,7 +91,7 @@ def test_an_engine_that_does_nothing_has_an_edit_of_0_db(
     parity = compare(given.crops, wanted, answers(Broken(truth, "nothing"), given))
     assert parity.edit_snr_db == pytest.approx(0, abs=1e-6) and parity.mask_iou == 0
     with pytest.raises(ParityError, match="edit_snr_db is 0.0, at least 30.0 is needed"):
-        build.accept(
+        gate.accept(
             Broken(truth, "nothing"), given, wanted, Bounds(parity_psnr_db=0, edit_snr_db=30)
         )
 
@@ -98,14 +101,14 @@ def test_where_eager_changes_nothing_no_engine_can_be_compared(
 ) -> None:
     idle = answers(Broken(truth, "nothing"), given)
     with pytest.raises(EngineError, match="changes nothing on the parity crops"):
-        build.accept(Broken(truth, "nothing"), given, idle)
+        gate.accept(Broken(truth, "nothing"), given, idle)
 
 
 def test_a_refused_engine_leaves_no_file(weights: Path, tmp_path: Path) -> None:
     told: list[str] = []
     with pytest.raises(ParityError):
         store(
-            build.build_openvino(
+            openvino_build.build_openvino(
                 weights,
                 identity(weights, "f32"),
                 told.append,
@@ -133,7 +136,7 @@ def test_with_auto_f32_follows_where_bf16_is_refused(
     # bf16 is good to some 30 dB, f32 to far more
     bounds = Bounds(parity_psnr_db=50, edit_snr_db=60)
     ir = built.xml, built.weights
-    precision, parity, form = build.accepted(
+    precision, parity, form = openvino_build.accepted(
         ir, wanted, given, answers(truth, given), told.append, bounds
     )
     assert form == ir
@@ -154,7 +157,7 @@ def test_with_auto_int8_is_taken_where_it_is_a_tenth_faster(
     built = find(cache, identity(weights, "f32"))
     told: list[str] = []
     ir = built.xml, built.weights
-    precision, _, form = build.accepted(
+    precision, _, form = openvino_build.accepted(
         ir,
         wanted,
         given,
@@ -172,7 +175,7 @@ def test_what_openvino_cannot_run_is_told_for_every_precision(
 ) -> None:
     told: list[str] = []
     with pytest.raises(EngineError, match="openvino cannot run this engine"):
-        build.accepted(
+        openvino_build.accepted(
             (b"no graph", b""),
             identity(weights, "auto"),
             given,
@@ -186,7 +189,9 @@ def test_what_openvino_cannot_run_is_told_for_every_precision(
 def test_the_weights_that_ship_pass_the_gate(precision: AskedPrecision) -> None:
     if not DEFAULT_WEIGHTS.is_file():
         pytest.skip("no weights in engines/weights")
-    manifest = build.build_openvino(None, identity(None, precision), lambda _: None).manifest
+    manifest = openvino_build.build_openvino(
+        None, identity(None, precision), lambda _: None
+    ).manifest
     assert manifest.precision == precision
 
 
@@ -246,3 +251,42 @@ def test_the_command_tells_its_steps_and_says_in_a_sentence_what_is_wrong(
     assert "no such file" in capsys.readouterr().err
     assert build.main(["--size", "512", "--weights", str(weights)]) == 1
     assert "the network's size is 256, not 512" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "--engine openvino --precision fp16",
+            "openvino does not compute in fp16; use --precision",
+        ),
+        ("--engine tensorrt --precision int8", "use --precision auto or .*, or --engine openvino"),
+        ("--engine eager --precision bf16", "eager does not compute in bf16"),
+        ("--engine openvino --max-batch 4", "takes crops one by one, .*; leave --max-batch out"),
+        ("--engine inductor --max-batch 0", "at least 1 crop, not 0; use --max-batch 8"),
+        ("--engine inductor --converter onnx", "needs no converter; leave --converter out"),
+    ],
+)
+def test_what_does_not_go_together_is_told_with_the_remedy(
+    words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build.main(words.split()) == 1
+    assert re.search(told, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("engine", ["tensorrt", "inductor"])
+def test_without_a_gpu_its_engines_are_refused_and_nothing_is_written(
+    engine: str, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    words = ["--engine", engine, "--precision", "fp32", "--weights", str(weights)]
+    assert build.main([*words, "--out", str(tmp_path / "engines")]) == 1
+    assert "or use --engine openvino" in capsys.readouterr().err
+    assert not (tmp_path / "engines").exists()
+
+
+def test_an_engine_of_nan_is_refused_by_the_gate(truth: EagerEngine, given: Samples) -> None:
+    layers = [replace(layer, skin_luma=float("nan")) for layer in answers(truth, given)]
+    parity = compare(given.crops, answers(truth, given), layers)
+    assert parity.edit_snr_db == -CEILING_DB and parity.worst_pixel == 255

@@ -83,6 +83,18 @@ def test_a_damaged_manifest_is_told_with_the_remedy(path: Path, spoil: str) -> N
         EngineManifest.read(path)
 
 
+def test_a_manifest_from_before_there_were_gpu_engines_is_still_good(path: Path) -> None:
+    values = json.loads(path.read_text())
+    for name in ("gpu", "gpu_capability", "driver", "cuda", "max_batch", "flags"):
+        del values["identity"][name]
+    path.write_text(json.dumps(values))
+    EngineManifest.read(path).check(IDENTITY)
+
+
+def test_code_that_only_some_engines_depend_on_counts_for_them_alone() -> None:
+    assert code_hash("typed_graph.py") not in (code_hash(), code_hash("onnx_graph.py"))
+
+
 def test_a_missing_manifest_is_told_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no engine at .*; build one with python -m engines"):
         EngineManifest.read(tmp_path / "none.json")

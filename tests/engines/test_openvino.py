@@ -53,8 +53,8 @@ def test_with_the_engine_in_the_cache_no_torch_is_needed_and_nobody_is_told(
 def test_a_network_for_large_crops_computes_what_eager_computes(
     finer_weights: Path, batch: tuple[NDArray[np.uint8], NDArray[np.float32], list[Conditioning]]
 ) -> None:
-    from engines.build import exported
     from engines.eager import EagerEngine
+    from engines.openvino_build import exported
     from engines.retouchgpt import checkpoint
 
     model = checkpoint.load(finer_weights)
