@@ -40,6 +40,8 @@ bench: $(STAMP)
 	$(PY) -m benchmarks.loss --rows ours --seconds 30
 	$(PY) -m benchmarks.load --users 1,2,3
 	$(PY) -m benchmarks.load --viewers 10
+	$(PY) -m benchmarks.batching
+	$(PY) -m benchmarks.batching --with-conditioner
 	$(PY) -m benchmarks.quality --split heldout
 	$(PY) -m benchmarks.stability
 	$(PY) -m benchmarks.vfid
