@@ -80,6 +80,7 @@ def _member(
     dist.init_process_group("gloo", rank=rank, world_size=count)
     try:
         work(rank, *arguments)
+        dist.barrier()  # who leaves first takes the meeting point with it, and the others may abort
     except StreamRetouchError as problem:
         print(problem, file=sys.stderr, flush=True)
         raise SystemExit(1) from None
