@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from engines.conditioner import LanguageConditioner
 from engines.eager import EagerEngine
+from engines.gpu_cache import cpu_name
 from engines.openvino import PRECISIONS, AskedPrecision, OpenVINOEngine
 from engines.parity import CROPS, Samples, answers, compare, samples
 from engines.weights_file import SIZE_HELP, chosen, weights_hash
@@ -92,16 +93,6 @@ def loaded(
 def percentiles(taken: NDArray[np.float64]) -> dict[str, float]:
     """p50, p95 and p99."""
     return {f"p{p}": round(float(np.percentile(taken, p)), 3) for p in (50, 95, 99)}
-
-
-def cpu_name() -> str:
-    """The CPU's own name, its architecture where the system does not tell."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        text = ""
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def peak_mb() -> float:

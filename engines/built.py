@@ -7,16 +7,18 @@ hold that hash, so two processes that build at once never mix their files, and a
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
+import importlib.metadata
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from engines.batch_sizes import batch_sizes
-from engines.manifest import EngineIdentity, EngineManifest
+from engines.manifest import EngineIdentity, EngineManifest, Parity
 from stream_retouch.errors import EngineError
 
 _GPU_ENDINGS = {"tensorrt": ".plan", "inductor": ".pt2"}
@@ -32,6 +34,12 @@ class BuiltEngine:
     contents: Mapping[str, bytes]
     """What its files hold, by how their names end: ``.xml`` and ``.bin`` of OpenVINO's IR, ``.b1.plan``, ``.b2.plan``
     and so on of TensorRT, ``.b1.pt2`` and so on of Inductor, one for each batch size."""
+
+    @property
+    def batches(self) -> dict[int, bytes]:
+        """The files of a GPU's engine by their batch size."""
+        engine, most = self.manifest.identity.engine, self.manifest.identity.max_batch
+        return {size: self.contents[batch_ending(engine, size)] for size in batch_sizes(most)}
 
     @property
     def xml(self) -> bytes:
@@ -77,6 +85,38 @@ def find(folder: Path, identity: EngineIdentity) -> BuiltEngine:
             f"engine manifest {path} names other files; build again with python -m engines.build"
         )
     return BuiltEngine(manifest, contents)
+
+
+def finished(
+    identity: EngineIdentity,
+    precision: str,
+    parity: Parity,
+    packages: Iterable[str],
+    contents: Mapping[str, bytes],
+) -> BuiltEngine:
+    """An engine that has passed the gate, with its manifest.
+
+    Args:
+        packages: that took part; those that are not installed were not needed.
+        contents: as `BuiltEngine.contents`.
+    """
+    manifest = EngineManifest(
+        identity=identity,
+        precision=precision,
+        parity=parity,
+        libraries=_versions(packages),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        files=file_names(identity, contents),
+    )
+    return BuiltEngine(manifest, contents)
+
+
+def _versions(packages: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for name in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def file_names(identity: EngineIdentity, contents: Mapping[str, bytes]) -> dict[str, str]:

@@ -6,8 +6,6 @@ fp16 is three bits closer to eager (a network whose numbers it cannot hold is fo
 
 from __future__ import annotations
 
-import datetime
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,12 +13,10 @@ from typing import Protocol
 import torch
 
 from engines.batch_sizes import batch_sizes
-from engines.built import BuiltEngine, batch_ending, file_names
-from engines.conditioner import LanguageConditioner
-from engines.eager import EagerEngine
-from engines.gate import accept, sentence
-from engines.manifest import EngineIdentity, EngineManifest, Parity
-from engines.parity import BOUNDS, CROPS, Bounds, Samples, answers, samples
+from engines.built import BuiltEngine, batch_ending, finished
+from engines.gate import accept, judged, sentence
+from engines.manifest import EngineIdentity, Parity
+from engines.parity import BOUNDS, CROPS, Bounds, Samples
 from engines.retouchgpt import checkpoint
 from engines.retouchgpt.model import RetouchGPT
 from engines.typed_graph import LOW, Precision
@@ -83,8 +79,7 @@ def build_gpu(
     tell("reading the weights")
     model = checkpoint.load(weights)
     tell("running eager on the parity crops")
-    given = samples(LanguageConditioner(model), crops, model.config.crop_size)
-    truth = answers(EagerEngine(model), given)
+    given, truth = judged(model, crops)
     try:
         precision, files, parity = _accepted(model, identity, maker, given, truth, tell, bounds)
     except torch.OutOfMemoryError as problem:
@@ -92,15 +87,7 @@ def build_gpu(
             "the GPU has no memory left to build on; end what else runs on it, or take a smaller --max-batch"
         ) from problem
     contents = {batch_ending(identity.engine, size): data for size, data in files.items()}
-    manifest = EngineManifest(
-        identity=identity,
-        precision=precision,
-        parity=parity,
-        libraries=_versions(maker.libraries),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        files=file_names(identity, contents),
-    )
-    return BuiltEngine(manifest, contents)
+    return finished(identity, precision, parity, maker.libraries, contents)
 
 
 def _accepted(
@@ -173,13 +160,3 @@ def _filled(
     conditionings = [given.conditionings[i] for i in order]
     shown = Samples(given.crops[order], given.requests[order], conditionings)
     return shown, [truth[i] for i in order]
-
-
-def _versions(packages: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for name in packages:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # not needed by the way that was taken
-            continue
-    return found

@@ -32,7 +32,11 @@ IN_8_BITS = frozenset({"crops", "codes", "mask"})
 
 
 class GraphBatches:
-    """The network of an engine for all its batch sizes. One call at a time."""
+    """The network of an engine for all its batch sizes: what every engine of a GPU is but its name. One call at a
+    time."""
+
+    calls_at_once = 1
+    cores_per_call = 0
 
     def __init__(self, device: Device, crop_size: int, networks: Mapping[int, Network]) -> None:
         """Captures every network: that runs each of them a few times.
@@ -44,6 +48,7 @@ class GraphBatches:
             DeviceFailure: the GPU has too little memory, or fails.
         """
         self.sizes, self.crop_size = tuple(sorted(networks)), crop_size
+        self.crops_at_once = self.sizes[-1]
         self._device = device
         self._batches: dict[int, _Batch] = {}
         with device.turn():

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from engines.conditioner import LanguageConditioner
+from engines.eager import EagerEngine
 from engines.manifest import Parity
-from engines.parity import BOUNDS, Bounds, Samples, answers, compare, require
+from engines.parity import BOUNDS, Bounds, Samples, answers, compare, require, samples
+from engines.retouchgpt.model import RetouchGPT
 from stream_retouch.engine import EditLayer, RetouchEngine
+
+
+def judged(model: RetouchGPT, crops: Path) -> tuple[Samples, list[EditLayer]]:
+    """What engines of this network are compared on, and eager's answers."""
+    given = samples(LanguageConditioner(model), crops, model.config.crop_size)
+    return given, answers(EagerEngine(model), given)
 
 
 def accept(

@@ -12,29 +12,24 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from engines import gpu
-from engines.built import BuiltEngine, batch_ending
+from engines.built import BuiltEngine
 from engines.cuda_device import Device, TorchDevice
 from engines.cuda_graphs import GraphBatches, Network, Tensors
 from engines.feed import outputs
 from engines.gpu_cache import GpuPrecision, built, identity
-from stream_retouch.engine import Conditioning, EditLayer
 from stream_retouch.errors import EngineError
 
 Run = Callable[..., Sequence[torch.Tensor]]
 """A compiled network: inputs in the order of `engines.feed.inputs`, outputs in that of `outputs`."""
 
 
-class InductorEngine:
+class InductorEngine(GraphBatches):
     """Implements `stream_retouch.engine.RetouchEngine`. One call at a time."""
 
     name = "inductor"
-    calls_at_once = 1
-    cores_per_call = 0
 
     def __init__(
         self, networks: Mapping[int, Run], precision: str, crop_size: int, device: Device
@@ -48,10 +43,9 @@ class InductorEngine:
             DeviceFailure: the GPU has too little memory, or fails.
             EngineError: a network is another one.
         """
-        self.precision, self.crop_size = precision, crop_size
+        self.precision = precision
         enqueue = {size: _network(run, crop_size) for size, run in networks.items()}
-        self._batches = GraphBatches(device, crop_size, enqueue)
-        self.crops_at_once = self._batches.sizes[-1]
+        super().__init__(device, crop_size, enqueue)
 
     @classmethod
     def load(
@@ -90,31 +84,9 @@ class InductorEngine:
             unpack: what makes a network of a file; `unpacked` unless given.
         """
         unpack = unpack or unpacked
-        networks = {
-            batch: unpack(data)
-            for batch in range(1, found.manifest.identity.max_batch + 1)
-            if (data := found.contents.get(batch_ending(cls.name, batch))) is not None
-        }
+        networks = {batch: unpack(data) for batch, data in found.batches.items()}
         size = found.manifest.identity.config["crop_size"]
         return cls(networks, found.manifest.precision, size, device)
-
-    def retouch(
-        self,
-        crops: NDArray[np.uint8],
-        requests: NDArray[np.float32],
-        conditionings: Sequence[Conditioning],
-    ) -> list[EditLayer]:
-        """See `RetouchEngine.retouch`; more crops than `crops_at_once` run in pieces.
-
-        Raises:
-            DeviceFailure: the GPU fails.
-            EngineError: the arguments are not as the seam says, or the engine is closed.
-        """
-        return self._batches.retouch(crops, requests, conditionings)
-
-    def close(self) -> None:
-        """Frees the GPU. May be called twice."""
-        self._batches.close()
 
 
 def runtime_name() -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from engines.built import BuiltEngine, find, store
 from engines.feed import edit_layers, feed, inputs, outputs
+from engines.gpu import first_line
 from engines.manifest import EngineIdentity, code_hash
 from engines.weights_file import serving_config, weights_hash
 from stream_retouch.engine import CROP_SIZES, Conditioning, EditLayer
@@ -55,7 +56,7 @@ class OpenVINOEngine:
             self._request: Any = core.compile_model(model, "CPU", settings).create_infer_request()
         except RuntimeError as problem:
             raise EngineError(
-                f"openvino cannot run this engine ({_first_line(problem)}); build it again with python -m engines.build"
+                f"openvino cannot run this engine ({first_line(problem)}); build it again with python -m engines.build"
             ) from problem
 
     @classmethod
@@ -184,7 +185,3 @@ def _crop_size(model: Any) -> int:
     raise EngineError(
         "the built engine has other shapes; build it again with python -m engines.build"
     )
-
-
-def _first_line(problem: Exception) -> str:
-    return next((line.strip() for line in str(problem).splitlines() if line.strip()), "no reason")

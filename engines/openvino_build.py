@@ -6,8 +6,6 @@ machine. Then comes bf16 where the CPU computes it natively, and f32 where eager
 
 from __future__ import annotations
 
-import datetime
-import importlib.metadata
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,13 +17,11 @@ import openvino as ov
 import torch
 
 from engines import openvino as openvino_engine
-from engines.built import BuiltEngine, file_names
-from engines.conditioner import LanguageConditioner
-from engines.eager import EagerEngine
+from engines.built import BuiltEngine, finished
 from engines.feed import feed, inputs, outputs
-from engines.gate import accept, sentence
-from engines.manifest import EngineIdentity, EngineManifest, Parity
-from engines.parity import BOUNDS, CROPS, Bounds, Samples, answers, samples
+from engines.gate import accept, judged, sentence
+from engines.manifest import EngineIdentity, Parity
+from engines.parity import BOUNDS, CROPS, Bounds, Samples
 from engines.quantised import Ir, calibration, quantised, written
 from engines.retouchgpt import checkpoint
 from engines.retouchgpt.model import RetouchGPT
@@ -66,19 +62,10 @@ def build_openvino(
     tell("exporting the network")
     ir = exported(model)
     tell("running eager on the parity crops")
-    given = samples(LanguageConditioner(model), crops, model.config.crop_size)
-    truth = answers(EagerEngine(model), given)
+    given, truth = judged(model, crops)
     precision, parity, (xml, numbers) = accepted(ir, identity, given, truth, tell, bounds)
     contents = {".xml": xml, ".bin": numbers}
-    manifest = EngineManifest(
-        identity=identity,
-        precision=precision,
-        parity=parity,
-        libraries={name: importlib.metadata.version(name) for name in ("openvino", "torch")},
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        files=file_names(identity, contents),
-    )
-    return BuiltEngine(manifest, contents)
+    return finished(identity, precision, parity, ("openvino", "torch"), contents)
 
 
 def accepted(

@@ -10,31 +10,25 @@ inside of one is refused (TensorRT's default).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engines import gpu
-from engines.built import BuiltEngine, batch_ending
+from engines.built import BuiltEngine
 from engines.cuda_device import Device, TorchDevice
 from engines.cuda_graphs import IN_8_BITS, GraphBatches, Network, Tensors
 from engines.feed import inputs, outputs
 from engines.gpu_cache import GpuPrecision, built, identity
-from stream_retouch.engine import Conditioning, EditLayer
 from stream_retouch.errors import DeviceFailure, EngineError
 
 _AGAIN = "build it again with python -m engines.build --engine tensorrt"
 
 
-class TensorRTEngine:
+class TensorRTEngine(GraphBatches):
     """Implements `stream_retouch.engine.RetouchEngine`. One call at a time."""
 
     name = "tensorrt"
-    calls_at_once = 1
-    cores_per_call = 0
 
     def __init__(
         self,
@@ -54,14 +48,13 @@ class TensorRTEngine:
             DeviceFailure: the GPU has too little memory, or fails.
             EngineError: TensorRT cannot read a plan, or it is for another network.
         """
-        self.precision, self.crop_size = precision, crop_size
+        self.precision = precision
         runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
         networks = {
             size: _network(trt, runtime, plan, size, crop_size, device)
             for size, plan in plans.items()
         }
-        self._batches = GraphBatches(device, crop_size, networks)
-        self.crops_at_once = self._batches.sizes[-1]
+        super().__init__(device, crop_size, networks)
 
     @classmethod
     def load(
@@ -95,30 +88,7 @@ class TensorRTEngine:
     def of(cls, found: BuiltEngine, device: Device, trt: Any) -> TensorRTEngine:
         """The engine of a built one's files; raises as the constructor does."""
         size = found.manifest.identity.config["crop_size"]
-        plans = {
-            batch: data
-            for batch in range(1, found.manifest.identity.max_batch + 1)
-            if (data := found.contents.get(batch_ending(cls.name, batch))) is not None
-        }
-        return cls(plans, found.manifest.precision, size, device, trt)
-
-    def retouch(
-        self,
-        crops: NDArray[np.uint8],
-        requests: NDArray[np.float32],
-        conditionings: Sequence[Conditioning],
-    ) -> list[EditLayer]:
-        """See `RetouchEngine.retouch`; more crops than `crops_at_once` run in pieces.
-
-        Raises:
-            DeviceFailure: the GPU fails.
-            EngineError: the arguments are not as the seam says, or the engine is closed.
-        """
-        return self._batches.retouch(crops, requests, conditionings)
-
-    def close(self) -> None:
-        """Frees the GPU. May be called twice."""
-        self._batches.close()
+        return cls(found.batches, found.manifest.precision, size, device, trt)
 
 
 def runtime_name(trt: Any) -> str:

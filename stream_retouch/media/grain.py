@@ -100,8 +100,8 @@ class Texture:
     ) -> NDArray[np.float32]:
         """As `texture_of`, from this crop or from one less than MEASURE_AGAIN_S ago; `regions` are the
         face's maps, (12, REQUEST_SIZE, REQUEST_SIZE) 0..1."""
-        known = self._texture is not None and self._texture.any()
-        if self._texture is None or not (known and 0.0 <= pts_s - self._pts_s < MEASURE_AGAIN_S):
+        recent = 0.0 <= pts_s - self._pts_s < MEASURE_AGAIN_S
+        if self._texture is None or not recent or not self._texture.any():
             self._texture, self._pts_s = texture_of(crop, regions.max(axis=0), edit), pts_s
         return self._texture
 
