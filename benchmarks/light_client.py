@@ -36,6 +36,7 @@ from benchmarks.clip import Clip
 from benchmarks.packet_log import PacketLog, frames_of, main_source
 from stream_retouch.rtc.candidates import LOOPBACK, connections_of, gather_on
 from stream_retouch.rtc.private import replace, replace_private
+from stream_retouch.service.garbage import set_aside
 
 REMB_BPS = 3_000_000
 """Bit rate the server is allowed, told once a second: that of a receiver on a clean network."""
@@ -230,6 +231,7 @@ class LightClient:
         """
         self.begin()
         await self.dress(say, enable)
+        set_aside()
         await asyncio.sleep(warm_up_s)
         if probe is not None:
             await probe()

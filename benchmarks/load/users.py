@@ -12,6 +12,7 @@ import httpx
 from benchmarks.clip import Clip
 from benchmarks.light_client import LightClient, Recording
 from benchmarks.load.processor import Meter
+from stream_retouch.service.garbage import set_aside
 
 DRESS_S = 10.0
 """Longest time until an instruction shows; on an overloaded machine it may never."""
@@ -75,6 +76,7 @@ async def call(
                 await clients.pop().close()
             await asyncio.sleep(plan.join_s)
         dressed = await asyncio.gather(*words)
+        set_aside()
         await asyncio.sleep(plan.warm_up_s)
         await meter.read()
         begin = time.perf_counter()

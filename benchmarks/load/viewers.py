@@ -14,6 +14,7 @@ from benchmarks.load.processor import Meter
 from benchmarks.load.users import DRESS_S, Plan, Refused, User, refused_by
 from stream_retouch.errors import StreamRetouchError
 from stream_retouch.say import say
+from stream_retouch.service.garbage import set_aside
 
 NAME = "benchmark"
 KEY = "benchmark-key"
@@ -53,6 +54,7 @@ async def broadcast(url: str, clip: Clip, plan: Plan, meter: Meter) -> Broadcast
                 continue
             viewers.append(viewer)
             await asyncio.sleep(plan.join_s)
+        set_aside()
         await asyncio.sleep(plan.warm_up_s)
         await meter.read()
         begin = time.perf_counter()

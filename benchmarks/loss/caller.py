@@ -31,7 +31,7 @@ from benchmarks.loss.history import History
 from stream_retouch.rtc.candidates import LOOPBACK, connections_of, gather_on
 from stream_retouch.rtc.h264_encoder import LiveH264Encoder
 from stream_retouch.rtc.limits import RateLimits
-from stream_retouch.rtc.private import replace_private
+from stream_retouch.rtc.private import private, replace_private
 from stream_retouch.rtc.receiver import VideoReception
 from stream_retouch.rtc.vp8_encoder import LiveVp8Encoder
 
@@ -84,7 +84,11 @@ class Caller:
         replace_private(self._video.sender, "encoder", ENCODERS[codec](limits))
         History(self._video.sender)
         self._reception = VideoReception(
-            self._video.receiver, lambda pts, at: None, LEAST_BPS, REMB_BPS
+            self._video.receiver,
+            lambda pts, at: None,
+            LEAST_BPS,
+            REMB_BPS,
+            lambda: private(self._video.sender, "rtt"),
         )
         rate = _estimator() if estimates else FixedRate()
         replace_private(self._video.receiver, "remote_bitrate_estimator", rate)

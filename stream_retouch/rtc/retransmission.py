@@ -11,8 +11,8 @@ round trip, which is measured on the answers. Chrome does the same in its `NackR
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from aiortc.rtp import RtpPacket
 
@@ -33,8 +33,10 @@ TOGETHER_S = 0.002
 """Requests due within this are sent in one message."""
 CLEAR_WEIGHT = 1 / 8
 """Of a measurement in the mean."""
-DOUBTFUL_WEIGHT = 1 / 16
-"""Of one that may be of an earlier request than the one that was answered."""
+DOUBTFUL_WEIGHT = 1 / 64
+"""Of the longest that an answer can have taken, when any of several requests may have led to it."""
+SURELY_TOO_SHORT = 0.8
+"""Of the round trip: what came sooner than this after a request answers an earlier one."""
 
 
 class RoundTrip:
@@ -53,23 +55,33 @@ class RoundTrip:
             known = self._reported()
         return max(FIRST_ROUND_TRIP_S if known is None else known, SHORTEST_ROUND_TRIP_S)
 
-    def add(self, seconds: float, *, doubtful: bool = False) -> None:
-        """Notes one measurement; `doubtful`: it may be too long."""
-        if self._measured is None and not doubtful:
-            self._measured = seconds
+    def add(self, since_requests_s: Sequence[float]) -> None:
+        """Notes an answer.
+
+        Which of several requests led to it cannot be told from the answer (Karn's problem). A lost first
+        answer must not look like a longer way: each would make the wait for the next one longer (measured:
+        4 ms each, until the picture stood for 290 ms). A way that has grown must be found out all the same.
+
+        Args:
+            since_requests_s: from each request for the packet to its coming, seconds, the first request
+                first.
+        """
+        longest = since_requests_s[0]
+        known = self.seconds if self._measured is None else self._measured
+        possible = [s for s in since_requests_s if s >= SURELY_TOO_SHORT * known]
+        if len(possible) > 1:
+            self._measured = known + DOUBTFUL_WEIGHT * (longest - known)
+        elif self._measured is None:
+            self._measured = longest
         else:
-            known = self.seconds if self._measured is None else self._measured
-            weight = DOUBTFUL_WEIGHT if doubtful else CLEAR_WEIGHT
-            self._measured = known + weight * (seconds - known)
+            self._measured = known + CLEAR_WEIGHT * (longest - known)
 
 
 @dataclass(slots=True)
 class _Missing:
     since: float
     next_at: float
-    first_at: float | None = None
-    last_at: float = 0.0
-    tries: int = 0
+    asked_at: list[float] = field(default_factory=list)
 
 
 class Retransmission:
@@ -125,13 +137,8 @@ class Retransmission:
     def _measure(self, found: _Missing, now: float) -> None:
         if not self.measuring:
             self._allow(now - found.since)
-        elif found.first_at is not None:
-            # After several requests it is not known which was answered. To take the last would never
-            # find out that the round trip has grown; to take the first is right for certain only when
-            # the last was sent just now.
-            too_soon = now - found.last_at < self._round_trip.seconds / 2
-            doubtful = found.tries > 1 and not too_soon
-            self._round_trip.add(now - found.first_at, doubtful=doubtful)
+        elif found.asked_at:
+            self._round_trip.add([now - at for at in found.asked_at])
 
     def _allow(self, late_s: float) -> None:
         """Waits longer with the first request where packets that are this late come by themselves."""
@@ -168,16 +175,14 @@ class Retransmission:
         for number, missing in list(self._missing.items()):
             if missing.next_at > now + TOGETHER_S:
                 continue
-            if missing.tries == MOST_TRIES:
+            if len(missing.asked_at) == MOST_TRIES:
                 del self._missing[number]
                 continue
-            if missing.first_at is None:
-                missing.first_at = now
+            if not missing.asked_at:
                 self.lost += 1
                 self.gaps += number - 1 != last_lost
                 last_lost = number
-            missing.tries += 1
-            missing.last_at = now
+            missing.asked_at.append(now)
             missing.next_at = again_at
             asked.append(number & 0xFFFF)
         # Not in the order of sending across the wrap-around: aiortc shifts by the difference.

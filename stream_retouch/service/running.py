@@ -16,6 +16,7 @@ import uvicorn
 
 from stream_retouch.errors import ServiceUnavailable
 from stream_retouch.rtc.nvenc import uses_nvenc
+from stream_retouch.service.garbage import set_aside
 from stream_retouch.service.parts import Parts
 from stream_retouch.service.server import create_app
 from stream_retouch.service.service import Service
@@ -74,7 +75,13 @@ def serve(settings: Settings, load_parts: Callable[[], Parts]) -> int:
         ServiceUnavailable: the address or the port cannot be had.
         StreamRetouchError: the parts cannot be loaded.
     """
-    app = create_app(settings, load_parts)
+
+    def load() -> Parts:
+        parts = load_parts()
+        set_aside()
+        return parts
+
+    app = create_app(settings, load)
     service: Service = app.state.service
     cv2.setNumThreads(1)  # one thread per stage: more only fight over the cores
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
