@@ -40,6 +40,12 @@ def _sphinx(folder: Path | None) -> Recogniser:
     return SphinxTranscriber(folder)
 
 
+def _moonshine(folder: Path | None) -> Recogniser:
+    from engines.speech.moonshine import MoonshineTranscriber
+
+    return MoonshineTranscriber(folder)
+
+
 def _faster_whisper(folder: Path | None) -> Recogniser:
     from engines.speech.local import FasterWhisperTranscriber
 
@@ -60,11 +66,14 @@ def _sherpa(folder: Path | None) -> Recogniser:
 
 RECOGNISERS: dict[str, Callable[[Path | None], Recogniser]] = {
     "pocketsphinx": _sphinx,
+    "moonshine": _moonshine,
     "faster-whisper": _faster_whisper,
     "whisper": _whisper,
     "sherpa-onnx": _sherpa,
 }
 """Name of each recogniser and what loads it from a folder."""
+_PACKAGES = {"pocketsphinx": "pocketsphinx", "moonshine": "moonshine_voice"}
+"""What those import that can do without a folder."""
 
 
 def load(name: str, folder: Path | None = None) -> Apart:
@@ -75,7 +84,7 @@ def load(name: str, folder: Path | None = None) -> Apart:
     """
     if name not in RECOGNISERS:
         raise SpeechError(f"no recogniser is named {name}; use one of {', '.join(RECOGNISERS)}")
-    if name == "pocketsphinx" and importlib.util.find_spec("pocketsphinx") is None:
+    if name in _PACKAGES and importlib.util.find_spec(_PACKAGES[name]) is None:
         RECOGNISERS[name](folder)  # says what is missing, without a process
     return Apart(RECOGNISERS[name], folder)
 

@@ -21,7 +21,8 @@ NO_SPEECH = 0.6
 """Probability of silence from which on Whisper's words, often "Thank you", are not believed."""
 
 
-def _floats(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+def floats(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """(N,) samples as -1..1."""
     return samples.astype(np.float32) / np.float32(32_768)
 
 
@@ -58,7 +59,7 @@ class FasterWhisperTranscriber:
     def transcribe(self, samples: NDArray[np.int16]) -> str:
         """The words in (N,) samples; silence gives none."""
         parts, _ = self._model.transcribe(
-            _floats(samples),
+            floats(samples),
             vad_filter=True,
             condition_on_previous_text=False,
             initial_prompt=PROMPT,
@@ -85,7 +86,7 @@ class WhisperTranscriber:
 
     def transcribe(self, samples: NDArray[np.int16]) -> str:
         """The words in (N,) samples."""
-        sound = self._processor(_floats(samples), sampling_rate=SAMPLE_HZ, return_tensors="pt")
+        sound = self._processor(floats(samples), sampling_rate=SAMPLE_HZ, return_tensors="pt")
         tokens = self._model.generate(sound.input_features, max_new_tokens=80)
         text: str = self._processor.batch_decode(tokens, skip_special_tokens=True)[0]
         return text.strip()
@@ -112,7 +113,7 @@ class SherpaTranscriber:
     def transcribe(self, samples: NDArray[np.int16]) -> str:
         """The words in (N,) samples, lower case."""
         stream = self._model.create_stream()
-        stream.accept_waveform(SAMPLE_HZ, _floats(samples))
+        stream.accept_waveform(SAMPLE_HZ, floats(samples))
         self._model.decode_stream(stream)
         text: str = stream.result.text
         return text.strip().lower()
