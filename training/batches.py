@@ -16,8 +16,9 @@ import torch
 from torch.utils.data import IterableDataset
 
 from stream_retouch.engine import CROP_SIZE
-from training.examples import Example, collate, make_example
+from training.examples import Example, asked, collate, painted_face
 from training.paste import CELLS
+from training.plans import random_plan
 from training.portrait_cache import PortraitCache
 from training.recipe import Data
 from training.tones import Tones, lent, tone_map
@@ -64,20 +65,26 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
     ) -> dict[str, torch.Tensor]:
         side = int(rng.choice(self.data.sides, p=self.data.side_shares))
         x0, y0 = (int(v) for v in rng.integers(0, self.crop_size // 2 - CELLS + 1, 2))
-        return collate([self._example(portraits, rng, side) for _ in range(self.batch)], (x0, y0))
+        examples: list[Example] = []
+        while len(examples) < self.batch:
+            examples += self._examples(portraits, rng, side)
+        return collate(examples[: self.batch], (x0, y0))
 
-    def _example(
+    def _examples(
         self, portraits: PortraitCache | None, rng: np.random.Generator, side: int
-    ) -> Example:
+    ) -> list[Example]:
+        """One of a pair, or a few of one painted face."""
         if self.pairs and (portraits is None or rng.random() < self.data.ffhqr_share):
-            return self.pairs.example(rng, side, self.crop_size)
+            return [self.pairs.example(rng, side, self.crop_size)]
         assert portraits is not None
         chosen = int(rng.choice(len(portraits), p=portraits.shares))
         gains = None
         if rng.random() < self.data.lent_tones:
             other = int(rng.choice(len(portraits), p=portraits.shares))
             gains = lent(self._tones(portraits, chosen), self._tones(portraits, other), rng)
-        return make_example(portraits[chosen], rng, side, crop_size=self.crop_size, gains=gains)
+        face = painted_face(portraits[chosen], rng, side, gains=gains)
+        plans = [random_plan(rng, face.kinds) for _ in range(self.data.plans_a_face)]
+        return asked(face, rng, plans, self.crop_size)
 
     def _tones(self, portraits: PortraitCache, i: int) -> Tones:
         if i not in self._known:

@@ -5,6 +5,7 @@ Shapes: B batch, R side of the aligned picture at frame resolution, K categories
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -23,7 +24,7 @@ from stream_retouch.language.plan import (
     amounts,
     request_map,
 )
-from stream_retouch.media.regions import face_maps
+from stream_retouch.media.regions import FaceMaps, face_maps
 from stream_retouch.media.skin import skin_evidence
 from training.imperfections import Canvas, Mark, category_masks, compose, paint_face
 from training.own_marks import own_marks
@@ -32,7 +33,7 @@ from training.plans import random_plan
 from training.portrait_cache import CachedPortrait
 from training.tones import Tones, spread_over
 from training.warp import warped
-from training.webcam import degraded, widest
+from training.webcam import all_degraded, widest
 
 SIDES = (256, 384, 512, 640)
 """Sides of the aligned picture at frame resolution, whole cells of the layer; a batch has one."""
@@ -175,6 +176,35 @@ def make_example(
         crop_size: of the network.
         gains: of `training.tones`, which change the portrait's own tones.
     """
+    face = painted_face(portrait, rng, side, categories, gains)
+    plan = random_plan(rng, face.kinds) if plan is None else plan
+    return asked(face, rng, [plan], crop_size)[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PaintedFace:
+    """A portrait with marks, before anything is asked of it."""
+
+    canvas: Canvas
+    marks: list[Mark]
+    maps: FaceMaps
+    may_be_real: NDArray[np.float32]
+    """(R, R) 0..1."""
+
+    @property
+    def kinds(self) -> list[Category]:
+        """What is painted."""
+        return [c for c in CATEGORIES if any(m.category is c for m in self.marks)]
+
+
+def painted_face(
+    portrait: CachedPortrait,
+    rng: np.random.Generator,
+    side: int,
+    categories: list[Category] | None = None,
+    gains: Tones | None = None,
+) -> PaintedFace:
+    """A portrait painted; arguments as in `make_example`."""
     face = aligned(portrait, rng, side, bool(rng.random() < 0.5))
     picture, real = face.picture, face.may_be_real
     tracked = shaken(face.points[list(LANDMARKS)] * (CROP_SIZE / side), rng)
@@ -198,24 +228,26 @@ def make_example(
         count = int(rng.choice((0, 1, 2, 3, 4, 5, 6, 7), p=(0.03, 0.08, *(0.15,) * 5, 0.14)))
         chosen = rng.choice(len(CATEGORIES), count, replace=False, p=KIND_SHARES)
         categories = [CATEGORIES[i] for i in chosen]
-    marks = [*own, *paint_face(canvas, rng, categories)]
-    painted = [c for c in CATEGORIES if any(m.category is c for m in marks)]
-    plan = random_plan(rng, painted) if plan is None else plan
-    table = amounts(plan)
-    request = request_map(table, maps.regions, maps.uncut)
-    left = [1.0 - request[CATEGORIES.index(m.category)] for m in marks]
-    source = compose(canvas, marks, [1.0] * len(marks))
-    target = compose(canvas, marks, [np.float32(1) * s if s.min() < 1 else 1.0 for s in left])
-    source8, target8 = degraded(source, target, rng)
-    return asked_of(
-        source8,
-        target8,
-        plan,
-        request,
-        category_masks(marks, side, crop_size // 2),
-        real,
-        crop_size,
-    )
+    return PaintedFace(canvas, [*own, *paint_face(canvas, rng, categories)], maps, real)
+
+
+def asked(
+    face: PaintedFace, rng: np.random.Generator, plans: Sequence[InstructionPlan], crop_size: int
+) -> list[Example]:
+    """One example for each plan, all through the same poor camera: painting costs more than asking once more."""
+    marks, regions = face.marks, face.maps
+    requests = [request_map(amounts(plan), regions.regions, regions.uncut) for plan in plans]
+    targets = []
+    for request in requests:
+        left = [1.0 - request[CATEGORIES.index(m.category)] for m in marks]
+        shares = [np.float32(1) * s if s.min() < 1 else 1.0 for s in left]
+        targets.append(compose(face.canvas, marks, shares))
+    source8, targets8 = all_degraded(compose(face.canvas, marks, [1.0] * len(marks)), targets, rng)
+    masks = category_masks(marks, source8.shape[0], crop_size // 2)
+    return [
+        asked_of(source8, target8, plan, request, masks, face.may_be_real, crop_size)
+        for target8, plan, request in zip(targets8, plans, requests, strict=True)
+    ]
 
 
 def asked_of(

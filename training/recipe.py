@@ -47,6 +47,9 @@ class Data:
     """Sides of the aligned pictures, pixels: multiples of the network's layer."""
     side_shares: tuple[float, ...] = SIDE_SHARES
     """How often each is drawn; they sum to 1."""
+    plans_a_face: int = 1
+    """How many examples of a batch are made of one painted face, each with a plan of its own: painting costs more than
+    asking once more."""
     lent_tones: float = 0.5
     """How often a portrait's natural tones are changed, see `training.tones`."""
     validation_scenes: int = 24

@@ -9,6 +9,7 @@ Measured on a 720p talking head (x264, superfast, zerolatency): 4 Mbps gives qua
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import av
@@ -27,7 +28,15 @@ JPEG_QUALITIES = (45, 92)
 
 def degraded(source: Rgb, target: Rgb, rng: np.random.Generator) -> tuple[Picture, Picture]:
     """The pair (R, R, 3) RGB 0..1 as 8-bit pictures of one camera; R is even."""
-    pair = [source, target]
+    seen, (wished,) = all_degraded(source, [target], rng)
+    return seen, wished
+
+
+def all_degraded(
+    source: Rgb, targets: Sequence[Rgb], rng: np.random.Generator
+) -> tuple[Picture, list[Picture]]:
+    """The same of a source and several targets of it."""
+    pair = [source, *targets]
     dim = float(rng.uniform(0.25, 0.7)) if rng.random() < 0.2 else 1.0
     if rng.random() < 0.35:
         sigma = float(rng.uniform(0.4, 1.6)) * source.shape[0] / 512
@@ -37,15 +46,15 @@ def degraded(source: Rgb, target: Rgb, rng: np.random.Generator) -> tuple[Pictur
         # what the light lacks the camera makes up for by gain, partly
         back = 1.0 / dim ** float(rng.uniform(0.3, 0.9))
         pair = [(p * dim + noise) * back for p in pair] if dim < 1.0 else [p + noise for p in pair]
-    a, b = (np.clip(p * 255 + 0.5, 0, 255).astype(np.uint8) for p in pair)
+    a, *rest = (np.clip(p * 255 + 0.5, 0, 255).astype(np.uint8) for p in pair)
     codec = rng.random()
     if codec < 0.22:
         quantiser = int(rng.integers(QUANTISERS[0], QUANTISERS[1] + 1))
-        return _like(a, b, through_h264(a, quantiser), through_h264(b, quantiser))
+        return _coded(a, rest, lambda p: through_h264(p, quantiser))
     if codec < 0.34:
         quality = int(rng.integers(JPEG_QUALITIES[0], JPEG_QUALITIES[1] + 1))
-        return _like(a, b, through_jpeg(a, quality), through_jpeg(b, quality))
-    return a, b
+        return _coded(a, rest, lambda p: through_jpeg(p, quality))
+    return a, rest
 
 
 def through_h264(picture: Picture, quantiser: int) -> Picture:
@@ -79,15 +88,22 @@ def widest(apart: Picture) -> Picture:
     return np.asarray(cv2.max(cv2.max(r, g), b), np.uint8)
 
 
-def _like(a: Picture, b: Picture, coded_a: Picture, coded_b: Picture) -> tuple[Picture, Picture]:
-    """The coded pair, the second like the first wherever they were alike before."""
+def _coded(
+    a: Picture, rest: Sequence[Picture], code: Callable[[Picture], Picture]
+) -> tuple[Picture, list[Picture]]:
+    coded = code(a)
+    return coded, [_like(a, b, coded, code(b)) for b in rest]
+
+
+def _like(a: Picture, b: Picture, coded_a: Picture, coded_b: Picture) -> Picture:
+    """`coded_b`, but like `coded_a` wherever the two were alike before."""
     apart = widest(np.asarray(cv2.absdiff(a, b), np.uint8))
     weight = cv2.GaussianBlur((apart > 1).astype(np.float32), (0, 0), 1.5)[..., None]
     weight = np.where(apart[..., None] > 1, 1.0, np.clip(weight * 2.0, 0.0, 1.0))
     # exactly 0 away from what was painted, so that nothing is asked of untouched skin
     weight *= cv2.dilate((apart > 1).astype(np.uint8), np.ones((5, 5), np.uint8))[..., None]
     mixed = coded_a + weight * (coded_b.astype(np.float32) - coded_a)
-    return coded_a, np.rint(mixed).astype(np.uint8)
+    return np.asarray(np.rint(mixed), np.uint8)
 
 
 def _noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Rgb:

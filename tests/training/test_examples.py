@@ -10,7 +10,7 @@ import torch
 
 from stream_retouch.language.plan import CATEGORIES, Category, Edit, InstructionPlan, amounts
 from tests.training.made_up_cache import made_up_portrait
-from training.examples import collate, make_example
+from training.examples import asked, collate, make_example, painted_face
 from training.own_marks import KINDS
 from training.paste import CELLS, Planes, paste, upsampled
 from training.plans import random_plan
@@ -34,6 +34,22 @@ def test_target_loses_exactly_the_named_kind() -> None:
     moles = cv2.dilate(moles.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0  # the camera blurs
     assert changed.any()
     assert not (changed & ~moles).any()
+
+
+def test_several_plans_of_one_face_share_its_source_and_differ_in_what_goes() -> None:
+    kinds = (Category.MOLE, Category.PIMPLE)
+    face = painted_face(made_up_portrait(0), np.random.default_rng(4), 256, list(kinds))
+    assert set(face.kinds) == set(kinds)
+    edits = [(), *((Edit(kind.value, ("face",), 1.0),) for kind in kinds)]
+    plans = [InstructionPlan(each) for each in edits]
+    nothing, mole, pimple = asked(face, np.random.default_rng(5), plans, 256)
+    assert np.array_equal(nothing.source, mole.source)
+    assert np.array_equal(nothing.source, pimple.source)
+    assert np.array_equal(nothing.target, nothing.source)
+    for kind, example in zip(kinds, (mole, pimple), strict=True):
+        assert example.changed.any()
+        assert example.request[CATEGORIES.index(kind)].any()
+    assert not np.array_equal(mole.target, pimple.target)
 
 
 def test_random_plans_are_valid() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +72,13 @@ def test_batches_are_the_same_wherever_they_begin(tmp_path: Path) -> None:
     from_start, from_third = (Batches(job.cache, 1, (7, 0), first, data=data) for first in (0, 2))
     third = list(islice(from_start, 3))[2]
     assert all(torch.equal(value, third[name]) for name, value in next(iter(from_third)).items())
+
+
+def test_a_batch_takes_as_many_plans_of_a_face_as_it_is_told(tmp_path: Path) -> None:
+    data = Data(sides=(256,), side_shares=(1.0,), plans_a_face=2)
+    crops = next(iter(Batches(tiny_run(tmp_path).cache, 5, (7, 0), data=data)))["crop"]
+    alike = [torch.equal(a, b) for a, b in pairwise(crops)]
+    assert alike == [True, False, True, False]  # the fifth has its face for itself
 
 
 def test_a_folder_with_a_training_is_not_written_over(tmp_path: Path) -> None:
