@@ -1,18 +1,21 @@
 """How long an engine needs for one crop, beside eager: ``python -m benchmarks.fps --engine openvino --size 256``.
 
-``--batch 1,8,32`` times batches too: milliseconds a call, and crops a second. On a CPU they gain nothing.
+``--batch 1,8,32`` times batches too: milliseconds a call, and crops a second. On a CPU they gain nothing. For an engine
+of a GPU they come with PyTorch's own times, overlapped batches, graphs alone and the card's limits (`fps_gpu`).
 
 The number: milliseconds from the arguments of ``RetouchEngine.retouch`` to its edit layer, one crop a call, one call at
 a time, as one user's frames arrive. Finding the face, taking the crop, pasting and coding come on top
 (``benchmarks.latency``). images/s is what one core could do at most; a camera gives 25 to 30. The parity figures are
 those of the gate of ``engines.build``, on the same crops: an engine that does nothing is fast, and has 0 dB of edit.
 
-Before the table, a line tells each step; the last line is JSON.
+Before the table, a line tells each step; the last line is JSON. ``--out`` writes both to a file; the figures of a GPU
+are always written.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -21,7 +24,7 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,19 +32,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import fps_gpu
+from benchmarks.batch_timing import WARM_UP, batch, figures, whole_ms
 from engines.conditioner import LanguageConditioner
+from engines.cuda_graphs import GraphBatches
 from engines.eager import EagerEngine
 from engines.gpu_cache import cpu_name
 from engines.openvino import PRECISIONS, AskedPrecision, OpenVINOEngine
 from engines.parity import CROPS, Samples, answers, compare, samples
+from engines.retouchgpt import checkpoint
 from engines.weights_file import SIZE_HELP, chosen, weights_hash
 from stream_retouch.engine import CROP_SIZE, CROP_SIZES, RetouchEngine
 from stream_retouch.errors import StreamRetouchError
 
-WARM_UP = 10
-"""Calls that are not counted."""
 RESULTS = Path(__file__).parent / "results"
-LIBRARIES = ("openvino", "torch", "numpy")
+OUT_HELP = "also write benchmarks/results/fps_*.md (always done for an engine of a GPU)"
+LIBRARIES = ("openvino", "torch", "tensorrt", "triton", "numpy")
+"""Told with their versions where they are installed."""
 
 
 def timings_ms(engine: RetouchEngine, given: Samples, frames: int) -> NDArray[np.float64]:
@@ -56,17 +63,14 @@ def timings_ms(engine: RetouchEngine, given: Samples, frames: int) -> NDArray[np
     return np.array(taken[WARM_UP:])
 
 
-def batched(engine: RetouchEngine, given: Samples, size: int, frames: int) -> dict[str, float]:
-    """Milliseconds of a call with so many crops, and crops a second."""
-    some = np.arange(size) % len(given.crops)
-    asked = given.crops[some], given.requests[some], [given.conditionings[i] for i in some]
-    taken = []
-    for _ in range(WARM_UP + max(1, frames // size)):
-        start = time.perf_counter()
-        engine.retouch(*asked)
-        taken.append((time.perf_counter() - start) * 1e3)
-    ms = float(np.median(taken[WARM_UP:]))
-    return {"ms": round(ms, 3), "crops_per_s": round(size / ms * 1e3, 1)}
+def batched(
+    engine: RetouchEngine, given: Samples, sizes: Sequence[int], frames: int
+) -> dict[str, dict[str, float]]:
+    """Figures of whole calls by their number of crops, of so many crops in all."""
+    return {
+        str(size): figures(size, whole_ms(engine, batch(given, size), max(1, frames // size)))
+        for size in sizes
+    }
 
 
 def loaded(
@@ -110,24 +114,38 @@ def measure(
     crops: Path,
     precision: AskedPrecision = "auto",
     batches: Sequence[int] = (1,),
+    load: Callable[..., RetouchEngine] = loaded,
+    on_gpu: Callable[..., dict[str, Any]] = fps_gpu.measured,
 ) -> dict[str, Any]:
-    """Everything the table and the JSON line tell."""
+    """Everything the table and the JSON line tell.
+
+    Args:
+        load: as `loaded`.
+        on_gpu: as `fps_gpu.measured`, for an engine of a GPU.
+    """
     _tell("loading eager and the conditioner")
     eager = EagerEngine.load(weights, threads)
     given = samples(LanguageConditioner.load(weights, threads), crops, eager.crop_size)
     _tell(f"loading {name}")
-    engine = loaded(name, weights, threads, cache, precision)
+    engine = load(name, weights, threads, cache, precision)
     runs_in = getattr(engine, "precision", "f32")
     parity = compare(given.crops, answers(eager, given), answers(engine, given))
     _tell(f"{frames} crops through {name}, then through eager")
     taken = timings_ms(engine, given, frames)
     slow = timings_ms(eager, given, max(1, min(frames, 50)))
+    gpu = None
+    if isinstance(engine, GraphBatches):
+        model = checkpoint.load(weights)
+        gpu = on_gpu(engine, model, runs_in, given, batches, frames, _tell)
     return {
         "engine": name,
         "size": eager.crop_size,
         "ms": percentiles(taken),
         "images_per_s": round(1e3 / float(np.median(taken)), 1),
-        "batches": {str(size): batched(engine, given, size, frames) for size in batches},
+        "batches": (
+            batched(engine, given, batches, frames) if gpu is None else gpu["rows"][fps_gpu.OWN]
+        ),
+        "gpu": gpu,
         "eager_ms": percentiles(slow),
         **{key: round(value, 4) for key, value in asdict(parity).items()},
         "threads": threads,
@@ -138,9 +156,18 @@ def measure(
         "peak_mb": round(peak_mb(), 1),
         "versions": {
             "python": platform.python_version(),
-            **{library: importlib.metadata.version(library) for library in LIBRARIES},
+            **versions(),
         },
     }
+
+
+def versions() -> dict[str, str]:
+    """Of those of LIBRARIES that are installed: a machine with a GPU may do without some of them."""
+    found = {}
+    for library in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[library] = importlib.metadata.version(library)
+    return found
 
 
 def table(found: dict[str, Any]) -> str:
@@ -150,7 +177,9 @@ def table(found: dict[str, Any]) -> str:
         rows.append([name, *(f"{found[key][p]:.2f}" for p in ("p50", "p95", "p99"))])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    if len(found["batches"]) > 1:
+    if found["gpu"] is not None:
+        lines += ["", fps_gpu.table(found["gpu"], f"{found['engine']} {found['precision']}")]
+    elif len(found["batches"]) > 1:
         lines += ["", "| crops a call | ms | crops/s |", "|---:|---:|---:|"]
         for size, row in found["batches"].items():
             lines.append(f"| {size} | {row['ms']:.2f} | {row['crops_per_s']:.0f} |")
@@ -187,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, help="weights file (default: those that ship)")
     parser.add_argument("--cache", type=Path, help="folder of built engines")
     parser.add_argument("--crops", type=Path, default=CROPS, help="crops to run on")
-    parser.add_argument("--out", action="store_true", help="also write benchmarks/results/fps_*.md")
+    parser.add_argument("--out", action="store_true", help=OUT_HELP)
     args = parser.parse_args(argv)
     if args.frames < 1:
         parser.error("--frames must be at least 1")
@@ -207,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"benchmarks.fps: {problem}", file=sys.stderr)
         return 1
     line = json.dumps(found)
-    if args.out:
+    if args.out or found["gpu"] is not None:
         command = f"python -m benchmarks.fps --engine {args.engine} --size {found['size']}"
         command += f" --precision {args.precision}"
         counts = f"--frames {args.frames} --threads {args.threads}"
@@ -230,14 +259,21 @@ def _sizes(text: str) -> list[int]:
 
 def _write(found: dict[str, Any], command: str, line: str) -> Path:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    cpu = re.sub(r"[^a-z0-9]+", "-", found["cpu"].lower()).strip("-")
-    what = "fps" if found["size"] == CROP_SIZE else f"fps-{found['size']}"
-    what += f"-{found['precision']}"
-    path = RESULTS / f"{what}_{cpu}_{today}.md"
+    path = RESULTS / file_name(found, today)
     path.parent.mkdir(exist_ok=True)
     text = f"# One crop through the {found['engine']} engine, {today}\n\n`{command}`\n\n"
     path.write_text(f"{text}{table(found)}\n\n```json\n{line}\n```\n", encoding="utf-8")
     return path
+
+
+def file_name(found: dict[str, Any], today: str) -> str:
+    """Where a result is written: what was measured, on what, and when."""
+    what = "fps" if found["size"] == CROP_SIZE else f"fps-{found['size']}"
+    if found["gpu"] is not None:  # there are two engines of the same precisions
+        what += f"-{found['engine']}"
+    hardware = found["cpu"] if found["gpu"] is None else found["gpu"]["name"]
+    hardware = re.sub(r"[^a-z0-9]+", "-", hardware.lower()).strip("-")
+    return f"{what}-{found['precision']}_{hardware}_{today}.md"
 
 
 def _tell(sentence: str) -> None:

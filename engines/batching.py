@@ -2,7 +2,8 @@
 
 On a CPU a batch takes as long as its crops one by one, so there is one engine for each core (`EnginePool`), and two
 users are served side by side. On a GPU a batch of eight takes little longer than one crop, so one thread runs it and
-takes all crops that are waiting (`Batcher`).
+takes all crops that are waiting (`Batcher`). It begins them while the batch before computes, where the engine can do
+that (`Overlapping`): then copies, and Python between two batches, cost the GPU no time.
 
     lane of user 1 ─ retouch ─┐                                     ┌ the engine of core 1
     lane of user 2 ─ retouch ─┼ EnginePool: who comes first, is     ┼ the engine of core 2
@@ -24,6 +25,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -38,6 +40,9 @@ PATIENCE_S = 0.1
 """A call that a `Batcher` could not begin for so long is given up: its frame has left with the last edit."""
 CLOSED = "the engine is closed; load it again"
 
+Finish = Callable[[], list[EditLayer]]
+"""Waits for a batch that was begun, and gives its edit layers."""
+
 
 @runtime_checkable
 class Copyable(Protocol):
@@ -47,6 +52,26 @@ class Copyable(Protocol):
 
     def another(self) -> Self:
         """One more of the same."""
+        ...
+
+
+@runtime_checkable
+class Overlapping(Protocol):
+    """An engine that can begin a batch while the one before computes. One thread at a time."""
+
+    def begin(
+        self,
+        crops: NDArray[np.uint8],
+        requests: NDArray[np.float32],
+        conditionings: Sequence[Conditioning],
+    ) -> Finish:
+        """Begins a batch, arguments as of `RetouchEngine.retouch`, and does not wait for it.
+
+        At most two may be begun and not finished; each is finished once, the oldest first.
+
+        Raises: both, this and what comes back:
+            EngineError: as `RetouchEngine.retouch` does.
+        """
         ...
 
 
@@ -131,6 +156,55 @@ class _Call:
         self.error: Exception | None = None
 
 
+class _Batch:
+    """Calls whose crops run together: begun, finished, answered."""
+
+    def __init__(self, calls: Sequence[_Call]) -> None:
+        self._calls = calls
+        self._finish: Finish | None = None
+
+    @property
+    def crops(self) -> int:
+        """How many."""
+        return sum(len(call.crops) for call in self._calls)
+
+    def begin(self, begin: Callable[..., Finish]) -> None:
+        """Hands it to the engine by `begin`; what that raises is kept for each call until it is answered."""
+        try:
+            if len(self._calls) == 1:
+                (call,) = self._calls
+                self._finish = begin(call.crops, call.requests, call.conditionings)
+            else:
+                self._finish = begin(
+                    np.concatenate([call.crops for call in self._calls]),
+                    np.concatenate([call.requests for call in self._calls]),
+                    [one for call in self._calls for one in call.conditionings],
+                )
+        except Exception as error:
+            self._fail(error)
+
+    def finish(self) -> None:
+        """Waits for the engine, and gives each call its layers, or the error."""
+        if self._finish is None:
+            return  # it could not begin
+        try:
+            layers = self._finish()
+        except Exception as error:
+            self._fail(error)
+            return
+        for call in self._calls:
+            call.layers, layers = layers[: len(call.crops)], layers[len(call.crops) :]
+
+    def answer(self) -> None:
+        """Ends the wait of all calls."""
+        for call in self._calls:
+            call.answered.set()
+
+    def _fail(self, error: Exception) -> None:
+        for call in self._calls:
+            call.error = error
+
+
 class Batcher:
     """Implements `stream_retouch.engine.RetouchEngine` with one engine thread that takes what is waiting in batches.
 
@@ -139,30 +213,36 @@ class Batcher:
 
     cores_per_call = 0
 
-    def __init__(self, engine: RetouchEngine, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        engine: RetouchEngine,
+        patience_s: float = PATIENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`engine` is for this batcher alone."""
         self.name, self.crop_size = engine.name, engine.crop_size
         self.crops_at_once = engine.crops_at_once
-        # One batch runs and one is ready; further users wait for their turn, where newer frames replace older ones.
+        # One batch runs and one is begun or ready; others wait for their turn, where newer frames replace older ones.
         self.calls_at_once = 2 * engine.crops_at_once
         self.on_batch: Callable[[int], None] = lambda crops: None
         """Called with the number of crops of every batch; engine thread."""
-        self._engine, self._patience_s = engine, patience_s
+        self._engine, self._patience_s, self._clock = engine, patience_s, clock
+        self._overlaps = isinstance(engine, Overlapping)
         self._changed = threading.Condition()
         # All below is guarded by _changed.
         self._waiting: deque[_Call] = deque()  # oldest first
         self._busy_s = 0.0
-        self._since_s: float | None = None
+        self._since_s: float | None = None  # when the oldest batch under way found the engine idle
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
         self._thread.start()
 
     @property
     def busy_s(self) -> float:
-        """How long the engine has worked so far, seconds."""
+        """How long the engine has worked so far, seconds; two batches at once count once."""
         with self._changed:
             since_s = self._since_s
-            return self._busy_s + (0.0 if since_s is None else time.monotonic() - since_s)
+            return self._busy_s + (0.0 if since_s is None else self._clock() - since_s)
 
     def retouch(
         self,
@@ -170,7 +250,7 @@ class Batcher:
         requests: NDArray[np.float32],
         conditionings: Sequence[Conditioning],
     ) -> list[EditLayer]:
-        """See `RetouchEngine.retouch`; waits for the batch before and its own.
+        """See `RetouchEngine.retouch`; waits for the batches before and its own.
 
         Raises:
             EngineBusy: it could not begin in time.
@@ -202,33 +282,35 @@ class Batcher:
         self._engine.close()
 
     def _run(self) -> None:
-        while calls := self._next():
-            try:
-                self._answer(calls)
-            except Exception as error:  # told to each that waits for it
-                for call in calls:
-                    call.error = error
-            with self._changed:
-                self._busy_s += time.monotonic() - (self._since_s or 0.0)
-                self._since_s = None
-            for call in calls:
-                call.answered.set()
-            try:
-                self.on_batch(sum(len(call.crops) for call in calls))
-            except Exception:  # who counts must not stop who computes
-                logger.exception("a batch could not be counted")
+        begun: _Batch | None = None
+        while True:
+            following = self._next(begun)
+            if following is not None:
+                following.begin(self._begin)
+            if begun is not None:
+                begun.finish()
+                self._done(begun, following)
+            elif following is None:
+                return
+            begun = following
 
-    def _next(self) -> list[_Call]:
-        """The calls of the next batch, at least one; none when closed."""
+    def _next(self, begun: _Batch | None) -> _Batch | None:
+        """The batch to begin; waits for one where none is begun. None where there is none, and when closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if begun is None:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+            elif not self._overlaps:
+                return None
             if self._closed:
                 for call in self._waiting:
                     call.error = EngineError(CLOSED)
                     call.answered.set()
-                return []
-            self._since_s = time.monotonic()
-            return self._taken()
+                self._waiting.clear()
+            if not self._waiting:
+                return None
+            if self._since_s is None:
+                self._since_s = self._clock()
+            return _Batch(self._taken())
 
     def _taken(self) -> list[_Call]:
         """The oldest ones that fit into a batch; one that fits into none goes alone."""
@@ -240,15 +322,24 @@ class Batcher:
             room -= len(call.crops)
         return taken
 
-    def _answer(self, calls: Sequence[_Call]) -> None:
-        if len(calls) == 1:
-            (call,) = calls
-            call.layers = self._engine.retouch(call.crops, call.requests, call.conditionings)
-            return
-        layers = self._engine.retouch(
-            np.concatenate([call.crops for call in calls]),
-            np.concatenate([call.requests for call in calls]),
-            [one for call in calls for one in call.conditionings],
-        )
-        for call in calls:
-            call.layers, layers = layers[: len(call.crops)], layers[len(call.crops) :]
+    def _begin(
+        self,
+        crops: NDArray[np.uint8],
+        requests: NDArray[np.float32],
+        conditionings: Sequence[Conditioning],
+    ) -> Finish:
+        if isinstance(self._engine, Overlapping):
+            return self._engine.begin(crops, requests, conditionings)
+        return partial(self._engine.retouch, crops, requests, conditionings)
+
+    def _done(self, batch: _Batch, following: _Batch | None) -> None:
+        """Answers a batch that is finished; the engine is idle unless one is following."""
+        if following is None:
+            with self._changed:
+                self._busy_s += self._clock() - (self._since_s or 0.0)
+                self._since_s = None
+        batch.answer()
+        try:
+            self.on_batch(batch.crops)
+        except Exception:  # who counts must not stop who computes
+            logger.exception("a batch could not be counted")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Protocol
 
 from engines import gpu
-from engines.batching import Copyable
-from engines.guarded import GuardedCopies, GuardedEngine, Load
+from engines.batching import Copyable, Overlapping
+from engines.guarded import GuardedBatches, GuardedCopies, GuardedEngine, Load
 from stream_retouch.engine import RetouchEngine
 from stream_retouch.errors import EngineError
 
@@ -152,9 +152,12 @@ def guard(
 
 
 def guarded(engine: RetouchEngine, loads: list[Load]) -> GuardedEngine:
-    """The engine behind a guard; one of which there can be several stays so."""
-    kind = GuardedCopies if isinstance(engine, Copyable) else GuardedEngine
-    return kind(engine, loads)
+    """The engine behind a guard; one of which there can be several stays so, and one whose batches overlap."""
+    if isinstance(engine, Copyable):
+        return GuardedCopies(engine, loads)
+    if isinstance(engine, Overlapping):
+        return GuardedBatches(engine, loads)
+    return GuardedEngine(engine, loads)
 
 
 def _load(loaders: Callable[[str], Loader], name: str, weights: Path | None, threads: int) -> Load:

@@ -1,4 +1,12 @@
-"""A GPU's memory, stream and graphs: all that engines ask of CUDA, behind an interface that tests do without one."""
+"""A GPU's memory, streams and graphs: all that engines ask of CUDA, behind an interface that tests do without one.
+
+    up      ─ copy 1 ┐ copy 2 ┐
+    compute          └ graph 1 ┐└ graph 2 ┐
+    down                       └ copy 1    └ copy 2
+
+Everything that computes is on one stream, so that no two runs meet in the memory that they share. Copies have a stream
+for each way, and a GPU has engines for each: the next batch goes up, and the one before comes down, beside a graph.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +31,7 @@ class Device(Protocol):
 
     @property
     def stream(self) -> int:
-        """The handle of its stream, for libraries that enqueue by themselves."""
+        """The handle of the stream that computes, for libraries that enqueue by themselves."""
         ...
 
     def pinned(self, size: int) -> torch.Tensor:
@@ -35,7 +43,7 @@ class Device(Protocol):
         ...
 
     def turn(self) -> contextlib.AbstractContextManager[None]:
-        """Everything that is enqueued inside goes to the stream.
+        """Everything that is enqueued inside goes to the stream that computes.
 
         Raises:
             DeviceFailure: on leaving, for whatever torch says of the device.
@@ -43,16 +51,31 @@ class Device(Protocol):
         ...
 
     def captured(self, run: Callable[[], None]) -> Callable[[], None]:
-        """What enqueues all that `run` enqueues, in one go. `run` works on the same memory in every call."""
+        """What enqueues all that `run` enqueues, in one go. `run` works on the same memory in every call.
+
+        What comes back knows addresses only: the caller keeps `run`, and so all that it works with.
+        """
+        ...
+
+    def up(self, there: torch.Tensor, here: torch.Tensor) -> None:
+        """Enqueues a copy of pinned memory to the device's; what computes and is enqueued later comes after it.
+
+        The caller leaves both as they are until what comes after them is done.
+        """
+        ...
+
+    def down(self, here: torch.Tensor, there: torch.Tensor) -> Callable[[], None]:
+        """Enqueues a copy of the device's memory to pinned, after what computes and was enqueued before; what comes
+        back waits for that copy, and for nothing that was enqueued later."""
         ...
 
     def wait(self) -> None:
-        """Returns when everything that was enqueued is done."""
+        """Returns when everything that was enqueued is done, copies too."""
         ...
 
 
 class TorchDevice:
-    """Implements `Device` with the first GPU that torch sees, and a stream of its own."""
+    """Implements `Device` with the first GPU that torch sees, and streams of its own."""
 
     kind = "cuda"
 
@@ -61,7 +84,10 @@ class TorchDevice:
         DeviceFailure: the GPU cannot be used.
         """
         with _told():
-            self._stream = torch.cuda.Stream(0)  # type: ignore[no-untyped-call]
+            self._stream, self._up, self._down = (
+                torch.cuda.Stream(0)  # type: ignore[no-untyped-call]
+                for _ in range(3)
+            )
 
     @property
     def stream(self) -> int:
@@ -88,8 +114,25 @@ class TorchDevice:
             run()
         return graph.replay
 
+    # torch's allocator knows one stream for each piece of memory, the one it was made on. It would have to be told of
+    # the others (record_stream) if memory were let go while they use it. It never is: buffers stay as long as their
+    # graph, and nobody lets go of a graph before its copies are done.
+
+    def up(self, there: torch.Tensor, here: torch.Tensor) -> None:
+        with torch.cuda.stream(self._up):
+            there.copy_(here, non_blocking=True)
+        self._stream.wait_stream(self._up)
+
+    def down(self, here: torch.Tensor, there: torch.Tensor) -> Callable[[], None]:
+        self._down.wait_stream(self._stream)
+        with torch.cuda.stream(self._down):
+            here.copy_(there, non_blocking=True)
+        done: Callable[[], None] = self._down.record_event().synchronize
+        return done
+
     def wait(self) -> None:
-        self._stream.synchronize()
+        for stream in (self._up, self._stream, self._down):
+            stream.synchronize()
 
 
 @contextlib.contextmanager

@@ -7,15 +7,17 @@ half a minute; until then frames pass through too.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.batching import Copyable
+from engines.batching import Copyable, Finish, Overlapping
 from engines.gpu import first_line
 from stream_retouch.engine import Conditioning, EditLayer, RetouchEngine
 from stream_retouch.errors import DeviceFailure, EngineError, StreamRetouchError
@@ -66,25 +68,9 @@ class GuardedEngine:
         Raises:
             EngineError: as the engine does, the answer is wrong, or another engine is being loaded.
         """
-        engine = self._engine
-        if engine is None:
-            raise EngineError(
-                "the engine is closed; load it again"
-                if self._closed
-                else f"the engine {self.name} is out of service; the log says why, and what is taken instead"
-            )
-        try:
-            layers = engine.retouch(crops, requests, conditionings)
-        except DeviceFailure as problem:
-            self._retire(engine, str(problem))
-            raise
-        except (RuntimeError, MemoryError) as problem:
-            raise self._fault(engine, f"failed ({first_line(problem)})") from problem
-        wrong = fault(layers, len(conditionings), self.crop_size)
-        if wrong is not None:
-            raise self._fault(engine, f"gave {wrong}")
-        self._faults = 0
-        return layers
+        engine = self._serving()
+        run = partial(engine.retouch, crops, requests, conditionings)
+        return self._answer(engine, run, len(conditionings))
 
     def close(self) -> None:
         """Frees the engine, and the next one as soon as it is loaded. May be called twice."""
@@ -93,11 +79,45 @@ class GuardedEngine:
         if engine is not None:
             engine.close()
 
+    def _serving(self) -> RetouchEngine:
+        engine = self._engine
+        if engine is None:
+            raise EngineError(
+                "the engine is closed; load it again"
+                if self._closed
+                else f"the engine {self.name} is out of service; the log says why, and what is taken instead"
+            )
+        return engine
+
+    def _answer(self, engine: RetouchEngine, run: Finish, count: int) -> list[EditLayer]:
+        """What `run` gives for so many crops, looked at."""
+        with self._watched(engine):
+            layers = run()
+        wrong = fault(layers, count, self.crop_size)
+        if wrong is not None:
+            raise self._fault(engine, f"gave {wrong}")
+        if self._engine is engine:
+            self._faults = 0
+        return layers
+
+    @contextlib.contextmanager
+    def _watched(self, engine: RetouchEngine) -> Iterator[None]:
+        """What the engine raises inside counts."""
+        try:
+            yield
+        except DeviceFailure as problem:
+            self._retire(engine, str(problem))
+            raise
+        except (RuntimeError, MemoryError) as problem:
+            raise self._fault(engine, f"failed ({first_line(problem)})") from problem
+
     def _fault(self, engine: RetouchEngine, what: str) -> EngineError:
         """The error of a wrong answer, after which the engine may be out of service."""
-        self._faults += 1
-        if self._faults >= MOST_FAULTS:
-            self._retire(engine, f"it {what}, {self._faults} times in a row")
+        # what was begun on an engine that is out of service says nothing of the one that follows
+        if self._engine is engine:
+            self._faults += 1
+            if self._faults >= MOST_FAULTS:
+                self._retire(engine, f"it {what}, {self._faults} times in a row")
         return EngineError(
             f"the engine {engine.name} {what}; build it again with python -m engines.build, or use another --engine"
         )
@@ -150,6 +170,31 @@ class GuardedCopies(GuardedEngine):
     def another(self) -> GuardedCopies:
         """One more of the same, with its own guard."""
         return GuardedCopies(self._first.another(), self._following, self._start)
+
+
+class GuardedBatches(GuardedEngine):
+    """The same for an engine that begins a batch while the one before computes (`engines.batching.Overlapping`).
+
+    Of the engines that follow not all can do that: such a one runs a batch when it is to be finished.
+    """
+
+    def begin(
+        self,
+        crops: NDArray[np.uint8],
+        requests: NDArray[np.float32],
+        conditionings: Sequence[Conditioning],
+    ) -> Finish:
+        """See `Overlapping.begin`.
+
+        Raises: both, this and what comes back:
+            EngineError: as the engine does, the answer is wrong, or another engine is being loaded.
+        """
+        engine = self._serving()
+        finish: Finish = partial(engine.retouch, crops, requests, conditionings)
+        if isinstance(engine, Overlapping):
+            with self._watched(engine):
+                finish = engine.begin(crops, requests, conditionings)
+        return lambda: self._answer(engine, finish, len(conditionings))
 
 
 def fault(layers: Sequence[EditLayer], count: int, crop_size: int) -> str | None:

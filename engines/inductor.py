@@ -17,7 +17,8 @@ import torch
 from engines import gpu
 from engines.built import BuiltEngine
 from engines.cuda_device import Device, TorchDevice
-from engines.cuda_graphs import GraphBatches, Network, Tensors
+from engines.cuda_graphs import GraphBatches
+from engines.cuda_slots import Network, Tensors
 from engines.feed import outputs
 from engines.gpu_cache import GpuPrecision, built, identity
 from stream_retouch.errors import EngineError

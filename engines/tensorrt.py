@@ -1,8 +1,8 @@
 """TensorRTEngine: the default on an NVIDIA GPU. Runs the plans that `engines.build --engine tensorrt` has built.
 
-A plan is one network for one batch size with static shapes. Each has an execution context of its own, with addresses
-that never change, and is captured into a CUDA graph (`engines.cuda_graphs`). torch gives the memory and the stream;
-torch-tensorrt is not needed to run.
+A plan is one network for one batch size with static shapes. Each has an execution context of its own and is captured
+into two CUDA graphs with addresses that never change (`engines.cuda_graphs`); both use the context's memory, so one
+runs at a time. torch gives the memory and the streams; torch-tensorrt is not needed to run.
 
 A plan is executable content: only such are read whose hash the manifest holds that was written with them, and host code
 inside of one is refused (TensorRT's default).
@@ -17,7 +17,8 @@ from typing import Any
 from engines import gpu
 from engines.built import BuiltEngine
 from engines.cuda_device import Device, TorchDevice
-from engines.cuda_graphs import IN_8_BITS, GraphBatches, Network, Tensors
+from engines.cuda_graphs import GraphBatches
+from engines.cuda_slots import IN_8_BITS, Network, Tensors
 from engines.feed import inputs, outputs
 from engines.gpu_cache import GpuPrecision, built, identity
 from stream_retouch.errors import DeviceFailure, EngineError

@@ -154,6 +154,8 @@ class PortraitCache(Sequence[CachedPortrait]):
             for path in (cache_dir / "found.npy", cache_dir / "cleaned.npy")
             if path.is_file()
         ]
+        self.knows_own_marks = len(self._found) == 2
+        """Whether `training.found_marks` has been here."""
         self.records: list[dict[str, str | float]] = index["portraits"]
         self.validation: list[int] = [
             i for i, r in enumerate(self.records) if r["person_id"] in VALIDATION_PERSONS
@@ -175,7 +177,7 @@ class PortraitCache(Sequence[CachedPortrait]):
 
     def __getitem__(self, i: int) -> CachedPortrait:  # type: ignore[override]
         rgb, landmarks, skin, real = (array[i] for array in self._arrays)
-        found = [array[i] for array in self._found] if len(self._found) == 2 else [None, None]
+        found = [array[i] for array in self._found] if self.knows_own_marks else [None, None]
         return CachedPortrait(rgb, landmarks, skin, real, self.records[i], *found)
 
 

@@ -42,6 +42,11 @@ from training.step import annealed, answered, figures, terms
 from training.stopping import Stopping
 
 _MOST_GRADIENT = 1.0
+_OWN_MARKS_UNKNOWN = (
+    "the portraits' own marks are not known, so the network will learn to leave real ones alone: "
+    "run python -m training.found_marks {cache} --weights {init} first"
+)
+"""Measured: after 56,000 faces so .73 of real marks' energy is left on validation persons instead of .61."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +269,10 @@ class Trainer:
     def _scenes(self) -> tuple[list[validation.Scene], list[validation.Scene]]:
         count, size = self.recipe.data.validation_scenes, self.recipe.network.crop_size
         cache = PortraitCache(self.job.cache) if self.job.cache else None
+        if cache and self.recipe.init and not cache.knows_own_marks:
+            print(
+                _OWN_MARKS_UNKNOWN.format(cache=self.job.cache, init=self.recipe.init), flush=True
+            )
         painted = validation.painted_scenes(cache, count, size) if cache else []
         tests = self.job.tests.scenes(count, size) if self.job.tests else []
         if count and not painted and not tests:

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import hashlib
 import json
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from engines.feed import inputs, outputs
 from engines.gpu import Gpu
 from engines.retouchgpt.model import RetouchGPT
 from engines.typed_graph import GpuModel
+from tests.engines.lazy_streams import Stream
 
 NAMES: dict[str, dict[str, list[str]]] = json.loads(
     (Path(__file__).parent / "tensorrt_api_names.json").read_text()
@@ -36,14 +38,26 @@ Compute = Callable[[Sequence[torch.Tensor], str], Sequence[torch.Tensor]]
 
 
 class CpuDevice:
-    """Implements `engines.cuda_device.Device` in this computer's memory; a graph is the function itself."""
+    """Implements `engines.cuda_device.Device` in this computer's memory, as lazily as it may: see `lazy_streams`.
+
+    A graph is the function itself, which whoever captured it has to keep.
+    """
 
     kind = "cpu"
     stream = STREAM
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
-        self.captures = self.replays = self.waits = 0
+        self.captures = 0
+        self.log: list[str] = []
+        """What was asked for, in its order: up, graph, down, fetched, wait."""
+        self.streams = Stream(), Stream(), Stream()
+        """Up, compute, down."""
+
+    @property
+    def left(self) -> int:
+        """How much was enqueued and has not run."""
+        return sum(stream.left for stream in self.streams)
 
     def pinned(self, size: int) -> torch.Tensor:
         return torch.zeros(size, dtype=torch.uint8)
@@ -60,15 +74,42 @@ class CpuDevice:
     def captured(self, run: Callable[[], None]) -> Callable[[], None]:
         run()
         self.captures += 1
+        kept = weakref.ref(run)
+
+        def compute() -> None:
+            run = kept()
+            assert run is not None, "what was captured is gone, and its memory with it"
+            run()
 
         def replay() -> None:
-            self.replays += 1
-            run()
+            self.log.append("graph")
+            self.streams[1].enqueue(compute)
 
         return replay
 
+    def up(self, there: torch.Tensor, here: torch.Tensor) -> None:
+        self.log.append("up")
+        up, compute, _ = self.streams
+        up.enqueue(lambda: there.copy_(here))
+        compute.wait_stream(up)
+
+    def down(self, here: torch.Tensor, there: torch.Tensor) -> Callable[[], None]:
+        self.log.append("down")
+        _, compute, down = self.streams
+        down.wait_stream(compute)
+        down.enqueue(lambda: here.copy_(there))
+        done = down.record_event()
+
+        def fetch() -> None:
+            self.log.append("fetched")
+            done.synchronize()
+
+        return fetch
+
     def wait(self) -> None:
-        self.waits += 1
+        self.log.append("wait")
+        for stream in self.streams:
+            stream.synchronize()
 
 
 def network(model: RetouchGPT) -> Compute:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,25 @@ class Scripted:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class Early(Scripted):
+    """An engine whose batches overlap. Its answer is found out when a batch is finished, or `at_once`."""
+
+    at_once = False
+    begun = 0
+
+    def begin(
+        self,
+        crops: NDArray[np.uint8],
+        requests: NDArray[np.float32],
+        conditionings: Sequence[Conditioning],
+    ) -> Callable[[], list[EditLayer]]:
+        self.begun += 1
+        if self.at_once:
+            layers = self.retouch(crops, requests, conditionings)
+            return lambda: layers
+        return partial(self.retouch, crops, requests, conditionings)
 
 
 class Several(Scripted):

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from engines import choice
-from engines.batching import Copyable
+from engines.batching import Copyable, Overlapping
 from engines.choice import Loader, best, following, guard, load_best
 from stream_retouch.engine import RetouchEngine
 from stream_retouch.errors import DeviceFailure, EngineError, EngineMismatch, WeightsError
-from tests.engines.scripted import GOOD, ONE, Scripted, Several
+from tests.engines.scripted import GOOD, ONE, Early, Scripted, Several
 
 Raised = Exception | None
 NAMES = ("tensorrt", "inductor", "openvino", "eager")
@@ -83,6 +83,12 @@ def test_an_engine_of_which_there_can_be_several_stays_one() -> None:
     here = problems(tensorrt="no", inductor="no")
     assert isinstance(load_best(None, 1, here, loaders([])), Copyable)
     assert not isinstance(load_best(None, 1, problems(), loaders([])), Copyable)
+
+
+def test_an_engine_whose_batches_overlap_stays_one() -> None:
+    engine = guard(Early("tensorrt", GOOD))
+    assert isinstance(engine, Overlapping) and not isinstance(engine, Copyable)
+    assert not isinstance(guard(Scripted("tensorrt", GOOD)), Overlapping)
 
 
 def test_an_engine_that_was_asked_for_is_guarded_once_and_followed_by_those_after_it() -> None:

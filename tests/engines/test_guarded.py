@@ -9,11 +9,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from engines.batching import Copyable
-from engines.guarded import MOST_FAULTS, GuardedCopies, GuardedEngine, fault
+from engines.batching import Copyable, Overlapping
+from engines.guarded import MOST_FAULTS, GuardedBatches, GuardedCopies, GuardedEngine, fault
 from stream_retouch.engine import EditLayer, RetouchEngine
 from stream_retouch.errors import DeviceFailure, EngineBusy, EngineError, WeightsError
-from tests.engines.scripted import CODES, GOOD, MASK, ONE, Scripted, Several
+from tests.engines.scripted import CODES, GOOD, MASK, ONE, Early, Scripted, Several
 
 NAN = EditLayer(CODES, MASK, float("nan"))
 
@@ -178,3 +178,78 @@ def test_copies_of_an_engine_are_guarded_each_for_itself() -> None:
     assert isinstance(copy, GuardedCopies) and copy is not engine
     assert copy.retouch(*ONE) == [GOOD]
     assert not isinstance(GuardedEngine(Scripted("first", GOOD)), Copyable)
+
+
+def early(*script: EditLayer | Exception, at_once: bool = False) -> Early:
+    engine = Early("first", *script)
+    engine.at_once = at_once
+    return engine
+
+
+def test_an_engine_whose_batches_overlap_stays_so_behind_its_guard() -> None:
+    first = early(GOOD)
+    engine = GuardedBatches(first, (), Later())
+    assert isinstance(engine, Overlapping) and not isinstance(engine, Copyable)
+    assert not isinstance(GuardedEngine(Scripted("first", GOOD)), Overlapping)
+    both = [engine.begin(*ONE), engine.begin(*ONE)]
+    assert first.begun == 2
+    assert [finish() for finish in both] == [[GOOD], [GOOD]] and engine.retouch(*ONE) == [GOOD]
+    engine.close()
+    with pytest.raises(EngineError, match="the engine is closed; load it again"):
+        engine.begin(*ONE)
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["when finished", "when begun"])
+def test_wrong_answers_and_failures_of_batches_count_at_either_moment(at_once: bool) -> None:
+    later = Later()
+    script = NAN, RuntimeError("bad graph"), NAN
+    engine = GuardedBatches(early(*script, at_once=at_once), (), later)
+    for words in ("not finite", r"failed \(bad graph\)", "not finite"):
+        assert not later.waiting
+        with pytest.raises(EngineError, match=words):
+            engine.begin(*ONE)()
+    assert len(later.waiting) == 1
+    with pytest.raises(EngineError, match="out of service"):
+        engine.begin(*ONE)
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["when finished", "when begun"])
+def test_after_a_failure_of_the_gpu_batches_go_on_with_an_engine_that_has_none(
+    at_once: bool,
+) -> None:
+    later, second = Later(), Scripted("second", GOOD, NAN)
+    lost = early(DeviceFailure("lost; start again"), at_once=at_once)
+    engine = GuardedBatches(lost, [lambda: second], later)
+    with pytest.raises(DeviceFailure, match="lost"):
+        engine.begin(*ONE)()
+    later.run()
+    finish = engine.begin(*ONE)
+    assert len(second.script) == 2  # nobody waits when a batch is begun
+    assert finish() == [GOOD]
+    with pytest.raises(EngineError, match="second gave numbers that are not finite"):
+        engine.begin(*ONE)()
+
+
+@pytest.mark.parametrize("said", [NAN, GOOD], ids=["wrong", "right"])
+def test_a_batch_that_outlives_its_engine_says_nothing_of_the_next(said: EditLayer) -> None:
+    later = Later()
+    follow = Scripted("second", *[NAN] * (MOST_FAULTS - 1), GOOD, NAN)
+    first = early(DeviceFailure("lost; start again"), said)
+    engine = GuardedBatches(first, [lambda: follow], later)
+    lost, outlives = engine.begin(*ONE), engine.begin(*ONE)
+    with pytest.raises(DeviceFailure):
+        lost()
+    later.run()
+    for _ in range(MOST_FAULTS - 2):
+        refused(engine, "second gave")
+    if said is GOOD:
+        follow.script = [NAN]
+        assert outlives() == [GOOD]
+        for _ in range(2):
+            refused(engine, "second gave")
+        refused(engine, "out of service")  # its faults were not forgiven
+    else:
+        with pytest.raises(EngineError, match="first gave"):
+            outlives()
+        refused(engine, "second gave")
+        assert engine.retouch(*ONE) == [GOOD]  # and none was added

@@ -16,7 +16,8 @@ import torch
 from engines import gpu
 from engines.built import store
 from engines.cuda_device import TorchDevice
-from engines.cuda_graphs import GraphBatches, Tensors
+from engines.cuda_graphs import GraphBatches
+from engines.cuda_slots import Tensors
 from engines.eager import EagerEngine
 from engines.gpu_build import build_inductor, build_tensorrt
 from engines.inductor import InductorEngine
@@ -24,6 +25,7 @@ from engines.retouchgpt import checkpoint
 from engines.tensorrt import TensorRTEngine
 from stream_retouch.engine import Conditioning, RetouchEngine
 from stream_retouch.errors import EngineError
+from tests.engines.conftest import conditioning
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32], list[Conditioning]]
 pytestmark = [
@@ -53,6 +55,35 @@ def test_what_is_enqueued_is_captured_and_replayed(batch: Batch) -> None:
     for layer, crop, request in zip(layers, batch[0], batch[1], strict=True):
         assert np.array_equal(layer.codes[3], crop[:128, :128, 0]) and (layer.mask == 7).all()
         assert layer.skin_luma == pytest.approx(float(request.mean()), abs=1e-4)
+    engine.close()
+
+
+def test_batches_that_overlap_each_have_their_own_answers() -> None:
+    def network(given: Tensors, answers: Tensors) -> None:
+        product = torch.ones(2048, 2048, device=given["crops"].device)
+        for _ in range(20):  # long enough for the next batch to be under way meanwhile
+            product = product @ product / 2048
+        seen = given["crops"].float().mean((1, 2, 3)) * product[0, 0]
+        answers["codes"].copy_(seen.to(torch.uint8)[:, None, None, None].expand(-1, 4, 128, 128))
+        answers["mask"].fill_(7)
+        answers["skin_luma"].copy_(seen)
+
+    engine = GraphBatches(TorchDevice(), 256, {1: network, 4: network})
+    asked, expected = list[Batch](), list[list[float]]()
+    for first in range(0, 200, 10):
+        numbers = np.arange(first, first + 1 + first % 4, dtype=np.uint8)
+        crops = np.broadcast_to(numbers[:, None, None, None], (len(numbers), 256, 256, 3))
+        requests = np.zeros((len(numbers), 17, 32, 32), np.float32)
+        asked.append((crops, requests, [conditioning(0)] * len(numbers)))
+        expected.append([float(number) for number in numbers])
+    found, finish = list[list[float]](), engine.begin(*asked[0])
+    for batch in (*asked[1:], asked[0]):
+        following = engine.begin(*batch)
+        found.append([layer.skin_luma for layer in finish()])
+        finish = following
+    finish()
+    for got, wanted in zip(found, expected, strict=True):
+        assert got == pytest.approx(wanted, abs=1e-2)
     engine.close()
 
 

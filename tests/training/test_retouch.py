@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from engines.retouchgpt.checkpoint import load
 from stream_retouch.errors import MediaError, SettingsError, WeightsError
@@ -150,6 +151,24 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     given = replace(job, recipe=replace(job.recipe, init=str(wrong)))
     with pytest.raises(WeightsError, match="holds nothing of a retouching network"):
         Trainer(given)
+
+
+def test_going_on_without_the_portraits_own_marks_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = tiny_run(tmp_path)
+    weights = tmp_path / "w.safetensors"
+    save_file(Trainer(job).model.state_dict(), weights)
+    given = replace(job, recipe=replace(job.recipe, init=str(weights)))
+    assert "training.found_marks" not in capsys.readouterr().out  # nothing to leave alone yet
+    Trainer(given)
+    assert f"training.found_marks {job.cache} --weights {weights} first" in capsys.readouterr().out
+    assert job.cache is not None
+    pictures = np.load(job.cache / "rgb.npy")
+    np.save(job.cache / "found.npy", np.zeros(pictures.shape[:3], np.uint8))
+    np.save(job.cache / "cleaned.npy", pictures)
+    Trainer(given)
+    assert "training.found_marks" not in capsys.readouterr().out
 
 
 def test_a_network_with_a_finer_level_trains_and_is_measured(tmp_path: Path) -> None:
