@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.batch_sizes import pieces
-from engines.batching import Finish
+from engines.batching import CLOSED, Finish
 from engines.cuda_device import Device
 from engines.cuda_slots import Arrays, Network, Slot
 from engines.feed import feed
@@ -26,7 +26,6 @@ from stream_retouch.errors import DeviceFailure, EngineError
 
 MOST_BEGUN = 2
 """Batches under way: one computes, one is copied. A third could only wait, and its crops would be older by then."""
-CLOSED = "the engine is closed; load it again"
 
 
 class GraphBatches:

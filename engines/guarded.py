@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.batching import Copyable, Finish, Overlapping
+from engines.batching import CLOSED, Copyable, Finish, Overlapping
 from engines.gpu import first_line
 from stream_retouch.engine import Conditioning, EditLayer, RetouchEngine
 from stream_retouch.errors import DeviceFailure, EngineError, StreamRetouchError
@@ -83,7 +83,7 @@ class GuardedEngine:
         engine = self._engine
         if engine is None:
             raise EngineError(
-                "the engine is closed; load it again"
+                CLOSED
                 if self._closed
                 else f"the engine {self.name} is out of service; the log says why, and what is taken instead"
             )
