@@ -1,9 +1,9 @@
 """How many users share one device.
 
-On a CPU a batch takes as long as its crops one by one, so there is one engine for each core (`EnginePool`), and two
-users are served side by side. On a GPU a batch of eight takes little longer than one crop, so one thread runs it and
-takes all crops that are waiting (`Batcher`). It begins them while the batch before computes, where the engine can do
-that (`Overlapping`): then copies, and Python between two batches, cost the GPU no time.
+On a CPU a batch takes as long as its crops one by one, so there is one engine for each core (`engines/pool.py`), and
+two users are served side by side. On a GPU a batch of eight takes little longer than one crop, so one thread runs it
+and takes all crops that are waiting (`Batcher`). It begins them while the batch before computes, where the engine can
+do that (`Overlapping`): then copies, and Python between two batches, cost the GPU no time.
 
     lane of user 1 ─ retouch ─┐                                     ┌ the engine of core 1
     lane of user 2 ─ retouch ─┼ EnginePool: who comes first, is     ┼ the engine of core 2
@@ -26,11 +26,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.pool import CLOSED, LONE_THREADS, Copyable, EnginePool
 from stream_retouch.engine import Conditioning, EditLayer, RetouchEngine
 from stream_retouch.errors import EngineBusy, EngineError
 
@@ -38,21 +39,9 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_S = 0.1
 """A call that a `Batcher` could not begin for so long is given up: its frame has left with the last edit."""
-CLOSED = "the engine is closed; load it again"
 
 Finish = Callable[[], list[EditLayer]]
 """Waits for a batch that was begun, and gives its edit layers."""
-
-
-@runtime_checkable
-class Copyable(Protocol):
-    """An engine of which there can be several that run side by side."""
-
-    cores_per_call: int
-
-    def another(self) -> Self:
-        """One more of the same."""
-        ...
 
 
 @runtime_checkable
@@ -87,58 +76,13 @@ def shared(engine: RetouchEngine, cores: float) -> RetouchEngine:
     if isinstance(engine, Copyable):
         further = int(cores / max(engine.cores_per_call, 1)) - 1
         if further > 0:
+            threads = [engine.cores_per_call] * further
+            hurries = engine.cores_per_call < LONE_THREADS
             # each takes a quarter of a second of its core
-            with ThreadPoolExecutor(further) as threads:
-                copies = list(threads.map(lambda _: engine.another(), range(further)))
-            return EnginePool([engine, *copies])
+            with ThreadPoolExecutor(further) as workers:
+                copies = list(workers.map(engine.another, threads + [LONE_THREADS] * hurries))
+            return EnginePool([engine, *copies[:further]], copies[-1] if hurries else None)
     return engine
-
-
-class EnginePool:
-    """Implements `stream_retouch.engine.RetouchEngine` with several engines. Any thread."""
-
-    def __init__(self, engines: Sequence[RetouchEngine]) -> None:
-        """`engines` are alike, and free for this pool alone."""
-        self.name, self.crop_size = engines[0].name, engines[0].crop_size
-        self.calls_at_once = len(engines)
-        self.crops_at_once = engines[0].crops_at_once
-        self.cores_per_call = engines[0].cores_per_call
-        self._engines = tuple(engines)
-        # The one that ran last is taken first: its weights are in the cache.
-        self._free = list(engines)
-        self._changed = threading.Condition()
-        self._closed = False
-
-    def retouch(
-        self,
-        crops: NDArray[np.uint8],
-        requests: NDArray[np.float32],
-        conditionings: Sequence[Conditioning],
-    ) -> list[EditLayer]:
-        """See `RetouchEngine.retouch`; waits while all engines are taken.
-
-        Raises:
-            EngineError: as the engines do.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._free or self._closed)
-            if self._closed:
-                raise EngineError(CLOSED)
-            engine = self._free.pop()
-        try:
-            return engine.retouch(crops, requests, conditionings)
-        finally:
-            with self._changed:
-                self._free.append(engine)
-                self._changed.notify()
-
-    def close(self) -> None:
-        """Frees all engines. May be called twice."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        for engine in self._engines:
-            engine.close()
 
 
 class _Call:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 from engines import gpu
-from engines.batching import Copyable, Overlapping
+from engines.batching import Overlapping
 from engines.guarded import GuardedBatches, GuardedCopies, GuardedEngine, Load
+from engines.pool import Copyable
 from stream_retouch.engine import RetouchEngine
 from stream_retouch.errors import EngineError
 

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.batch_sizes import pieces
-from engines.batching import CLOSED, Finish
+from engines.batching import Finish
 from engines.cuda_device import Device
 from engines.cuda_slots import Arrays, Network, Slot
 from engines.feed import feed
+from engines.pool import CLOSED
 from stream_retouch.engine import Conditioning, EditLayer
 from stream_retouch.errors import DeviceFailure, EngineError
 

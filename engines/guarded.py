@@ -17,8 +17,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.batching import CLOSED, Copyable, Finish, Overlapping
+from engines.batching import Finish, Overlapping
 from engines.gpu import first_line
+from engines.pool import CLOSED, Copyable
 from stream_retouch.engine import Conditioning, EditLayer, RetouchEngine
 from stream_retouch.errors import DeviceFailure, EngineError, StreamRetouchError
 
@@ -158,7 +159,7 @@ class GuardedEngine:
 
 
 class GuardedCopies(GuardedEngine):
-    """The same for an engine of which there can be several side by side (`engines.batching.Copyable`)."""
+    """The same for an engine of which there can be several side by side (`engines.pool.Copyable`)."""
 
     def __init__(
         self, engine: RetouchEngine, following: Sequence[Load] = (), start: Start | None = None
@@ -167,9 +168,9 @@ class GuardedCopies(GuardedEngine):
         assert isinstance(engine, Copyable)
         self._first = engine
 
-    def another(self) -> GuardedCopies:
-        """One more of the same, with its own guard."""
-        return GuardedCopies(self._first.another(), self._following, self._start)
+    def another(self, threads: int | None = None) -> GuardedCopies:
+        """One more of the same, with its own guard. See `Copyable.another`."""
+        return GuardedCopies(self._first.another(threads), self._following, self._start)
 
 
 class GuardedBatches(GuardedEngine):

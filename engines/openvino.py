@@ -123,9 +123,13 @@ class OpenVINOEngine:
             layers += edit_layers(found[0], found[1], found[2])
         return layers
 
-    def another(self) -> OpenVINOEngine:
-        """One more of the same, to be called beside this one: requests of one compiled network wait for each other."""
-        return OpenVINOEngine(self._ir, self.precision, self.cores_per_call)
+    def another(self, threads: int | None = None) -> OpenVINOEngine:
+        """One more of the same, to be called beside this one: requests of one compiled network wait for each other.
+
+        Args:
+            threads: CPU threads of one call; None for as many as this one's.
+        """
+        return OpenVINOEngine(self._ir, self.precision, threads or self.cores_per_call)
 
     def close(self) -> None:
         """Frees the compiled network. May be called twice."""

@@ -146,6 +146,17 @@ class Batching(Protocol):
         ...
 
 
+@runtime_checkable
+class Hasty(Protocol):
+    """An engine that uses idle cores to answer earlier."""
+
+    @property
+    def haste_s(self) -> float:
+        """Processor time it has spent on that so far, beyond what the same calls take when others use the cores too,
+        seconds."""
+        ...
+
+
 class Conditioner(Protocol):
     """Turns a plan into a conditioning: text encoder, prompt learner, LLM, control generator. Blocking, slow."""
 

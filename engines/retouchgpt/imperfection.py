@@ -59,7 +59,8 @@ class ImperfectionPredictor(nn.Module):
         self.offset = nn.Parameter(torch.full((config.categories,), -2.0))
         self.spare = nn.Parameter(torch.full((config.categories,), -3.0))
         self.sharpen = ConvNorm(c1, 8)
-        self.fine, self.detail = nn.Conv2d(8, 1, 1), nn.Conv2d(8, 1, 1)
+        self.fine: nn.Module = nn.Conv2d(8, 1, 1)
+        self.detail: nn.Module = nn.Conv2d(8, 1, 1)
         self.register_buffer("rise", rise2(config.layer_size // 2), persistent=False)
 
     def logits(self, features: Features, f_txt_BT: torch.Tensor) -> torch.Tensor:

@@ -92,6 +92,22 @@ class TwoPartConvolution(nn.Module):
         return both_BCHW
 
 
+class WeighedSum(nn.Module):
+    """A 1x1 convolution to a single channel, spelled out: compiled for a CPU, one at the layer's size takes a
+    twentieth of the whole network, for it fills vectors with channels that are not there."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight.detach().clone())
+        self.register_buffer("bias", bias.detach().clone())
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        return (x_BCHW * self.weight).sum(1, keepdim=True) + self.bias
+
+
 def _exact(model: RetouchGPT) -> RetouchGPT:
     """The model, changed in place: it takes crops in code values, twice, and sensitive weights are in two parts."""
     stage1, ycc, decoder = model.encoder.stage1, model.to_ycc, model.decoder
@@ -105,7 +121,15 @@ def _exact(model: RetouchGPT) -> RetouchGPT:
     weight = _over_blocks(ycc.weight / 255.0, step)
     model.to_ycc = Convolution(_side_by_side(weight), ycc.bias, stride=2 * step)
     decoder.gates, decoder.flatten = map(_in_two_parts, (decoder.gates, decoder.flatten))
+    for part in (model.imperfection, model.finer):
+        if part is not None:
+            part.fine, part.detail = map(_spelled_out, (part.fine, part.detail))
     return model
+
+
+def _spelled_out(head: nn.Module) -> WeighedSum:
+    assert isinstance(head, nn.Conv2d) and head.bias is not None
+    return WeighedSum(head.weight, head.bias)
 
 
 def _in_two_parts(head: nn.Module) -> TwoPartConvolution:

@@ -45,6 +45,8 @@ class EngineUse(NamedTuple):
     """How many calls it takes at the same time."""
     cores_per_call: int = 1
     """CPU cores that a call keeps busy."""
+    haste_s: float = 0.0
+    """Processor time spent on answering earlier than others would let it, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Load:
 
     cores: float
     """Cores in use: processor time of this process, or the working time of its frame threads and its
-    engine if that is more (then others use the machine too)."""
+    engine if that is more (then others use the machine too). What the engine takes only while no other
+    session wants it is not counted."""
     engine: float
     """Share of the time that the engine was called, with as many calls as it takes at once, 0..1."""
     lag_ms: float
@@ -153,9 +156,10 @@ class LoadMeter:
         called = (last.engine.held_s - first.engine.held_s) / span_s
         engine = min(called / last.engine.calls_at_once, 1.0)
         computing = called * last.engine.cores_per_call
+        needed_s = last.cpu_s - first.cpu_s - (last.engine.haste_s - first.engine.haste_s)
         lags = [moment.lag_ms for moment in self._sums]
         return Load(
-            cores=max((last.cpu_s - first.cpu_s) / span_s, done.busy_s / span_s + computing),
+            cores=max(needed_s / span_s, done.busy_s / span_s + computing),
             engine=engine,
             lag_ms=sum(lags) / len(lags),
             late_share=done.late / done.timed if done.timed else 0.0,

@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Callable
 
-from stream_retouch.engine import Batching, FaceFinder, RetouchEngine
+from stream_retouch.engine import Batching, FaceFinder, Hasty, RetouchEngine
 from stream_retouch.errors import ServiceUnavailable, SessionNotFound
 from stream_retouch.metrics import Metrics, Queue
 from stream_retouch.service.engine_turns import EngineTurns
@@ -182,7 +182,10 @@ class Sessions:
             self._engine_use = lambda: EngineUse(engine.busy_s, 1, engine.cores_per_call)
         else:
             self._engine_use = lambda: EngineUse(
-                self._turns.held_s, engine.calls_at_once, engine.cores_per_call
+                self._turns.held_s,
+                engine.calls_at_once,
+                engine.cores_per_call,
+                engine.haste_s if isinstance(engine, Hasty) else 0.0,
             )
 
     @property

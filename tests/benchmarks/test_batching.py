@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed")
 
 from benchmarks import batching
-from engines.batching import EnginePool
 from engines.parity import Samples
+from engines.pool import EnginePool
 from stream_retouch.engine import CROP_SIZE, REQUEST_CHANNELS, REQUEST_SIZE
 from stream_retouch.service.parts import neutral
 from tests.fakes import FakeEngine

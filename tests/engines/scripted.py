@@ -68,5 +68,7 @@ class Early(Scripted):
 class Several(Scripted):
     """An engine of which there can be several."""
 
-    def another(self) -> Several:
-        return Several(self.name, *self.script)
+    def another(self, threads: int | None = None) -> Several:
+        copy = Several(self.name, *self.script)
+        copy.cores_per_call = threads or self.cores_per_call
+        return copy

@@ -1,17 +1,17 @@
-"""Many users on one device: a pool runs side by side, a batcher takes what waits, nobody is mixed up or forgotten."""
+"""Many users on one GPU: a batcher takes what waits, nobody is mixed up or forgotten."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.batching import Batcher, EnginePool, shared
+from engines.batching import Batcher, shared
+from engines.pool import EnginePool
 from stream_retouch.engine import (
     CROP_SIZE,
     REQUEST_CHANNELS,
@@ -62,13 +62,6 @@ class Engine:
         self.closed += 1
 
 
-class Copies(Engine):
-    """One of which there can be more."""
-
-    def another(self) -> Copies:
-        return Copies()
-
-
 def told(number: int) -> EditLayer:
     return EditLayer(np.zeros((4, 1, 1), np.uint8), np.zeros((1, 1), np.uint8), float(number))
 
@@ -108,48 +101,6 @@ def until(condition: Callable[[], bool]) -> None:
             return
         pause.wait(0.001)
     raise AssertionError("it did not come to that")
-
-
-def test_two_users_of_a_pool_run_side_by_side_and_a_third_waits_for_one_of_them() -> None:
-    engines = [Engine(may_go=False), Engine(may_go=False)]
-    pool = EnginePool(engines)
-    assert pool.calls_at_once == 2 and pool.crops_at_once == 1
-    callers = [Caller(pool, i) for i in (1, 2, 3)]
-    for engine in engines:
-        assert engine.began.acquire(timeout=PATIENCE_S)
-    assert [engine.batches for engine in engines] == [[1], [1]]
-    engines[0].may_go.set()
-    assert engines[0].began.acquire(timeout=PATIENCE_S)  # the third one's
-    engines[1].may_go.set()
-    assert sorted(str(caller.answer()) for caller in callers) == ["[1]", "[2]", "[3]"]
-    pool.close()
-    pool.close()
-    assert all(engine.closed for engine in engines)
-    with pytest.raises(EngineError, match="closed"):
-        pool.retouch(*asked(1))
-
-
-def test_closing_a_pool_ends_the_wait_for_an_engine() -> None:
-    engine = Engine(may_go=False)
-    pool = EnginePool([engine])
-    running = Caller(pool, 1)
-    assert engine.began.acquire(timeout=PATIENCE_S)
-    waiting = Caller(pool, 2)
-    pool.close()
-    engine.may_go.set()
-    assert running.answer() == [1]
-    got = waiting.answer()  # it may have had its turn before the pool was closed
-    assert got == [2] or isinstance(got, EngineError)
-
-
-def test_an_engine_that_raises_is_free_again() -> None:
-    engine = Engine()
-    pool = EnginePool([engine])
-    engine.error = EngineError("broken; mend it")
-    with pytest.raises(EngineError, match="broken"):
-        pool.retouch(*asked(1))
-    engine.error = None
-    assert pool.retouch(*asked(4))[0].skin_luma == 4.0
 
 
 def test_a_lone_call_runs_at_once_and_those_that_come_meanwhile_are_one_batch() -> None:
@@ -286,41 +237,9 @@ def test_many_users_at_once_each_get_their_own_answers() -> None:
     assert max(engine.batches) <= 4
 
 
-@pytest.mark.parametrize(("cores", "engines"), [(1.0, 1), (1.9, 1), (2.0, 2), (4.5, 4), (24.0, 24)])
-def test_there_is_one_engine_for_each_core(cores: float, engines: int) -> None:
-    engine = Copies()
-    made = shared(engine, cores)
-    assert made.calls_at_once == engines
-    assert (made is engine) == (engines == 1)
-    made.close()
-
-
-def test_engines_of_two_threads_are_half_as_many() -> None:
-    engine = Copies()
-    engine.cores_per_call = 2
-    assert shared(engine, 4.0).calls_at_once == 2
-
-
 def test_an_engine_that_takes_batches_gets_them_and_one_that_cannot_be_copied_stays_alone() -> None:
     several, one = Engine(crops_at_once=8), Engine()
     batcher = shared(several, 2.0)
     assert isinstance(batcher, Batcher) and batcher.crops_at_once == 8
     batcher.close()
     assert several.closed and shared(one, 8.0) is one
-
-
-def test_a_pool_of_real_engines_answers_as_one_does(
-    weights: Path, cache: Path, batch: tuple[Any, Any, Any]
-) -> None:
-    openvino = pytest.importorskip("engines.openvino", reason="openvino is not installed")
-    engine = openvino.OpenVINOEngine.load(weights, cache=cache, precision="f32")
-    expected = engine.retouch(*batch)
-    pool = shared(engine, 2.0)
-    assert isinstance(pool, EnginePool) and pool.calls_at_once == 2
-    assert pool.cores_per_call == engine.cores_per_call == 1
-    both = [pool._free[0].retouch(*batch), pool._free[1].retouch(*batch), pool.retouch(*batch)]
-    for layers in both:
-        for one, other in zip(layers, expected, strict=True):
-            np.testing.assert_array_equal(one.codes, other.codes)
-            np.testing.assert_array_equal(one.mask, other.mask)
-    pool.close()

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from engines import choice
-from engines.batching import Copyable, Overlapping
+from engines.batching import Overlapping
 from engines.choice import Loader, best, following, guard, load_best
+from engines.pool import Copyable
 from stream_retouch.engine import RetouchEngine
 from stream_retouch.errors import DeviceFailure, EngineError, EngineMismatch, WeightsError
 from tests.engines.scripted import GOOD, ONE, Early, Scripted, Several

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from engines.batching import Copyable, Overlapping
+from engines.batching import Overlapping
 from engines.guarded import MOST_FAULTS, GuardedBatches, GuardedCopies, GuardedEngine, fault
+from engines.pool import Copyable
 from stream_retouch.engine import EditLayer, RetouchEngine
 from stream_retouch.errors import DeviceFailure, EngineBusy, EngineError, WeightsError
 from tests.engines.scripted import CODES, GOOD, MASK, ONE, Early, Scripted, Several
@@ -177,6 +178,7 @@ def test_copies_of_an_engine_are_guarded_each_for_itself() -> None:
     copy = engine.another()
     assert isinstance(copy, GuardedCopies) and copy is not engine
     assert copy.retouch(*ONE) == [GOOD]
+    assert copy.cores_per_call == 1 and engine.another(2).cores_per_call == 2
     assert not isinstance(GuardedEngine(Scripted("first", GOOD)), Copyable)
 
 

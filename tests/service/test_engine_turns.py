@@ -350,6 +350,12 @@ class BatchingEngine(SteppedEngine):
         self.busy_s = 0.0
 
 
+class HastyEngine(SteppedEngine):
+    """One that has used idle cores."""
+
+    haste_s = 0.7
+
+
 def test_sessions_give_as_many_turns_as_the_engine_takes_calls_and_count_its_batches() -> None:
     metrics, engine = Metrics(), BatchingEngine()
     sessions = Sessions(Settings(), metrics, FakePeer, lambda finder: pytest.fail(), math.inf)
@@ -364,7 +370,9 @@ def test_sessions_give_as_many_turns_as_the_engine_takes_calls_and_count_its_bat
     sessions.share(SteppedEngine())
     assert sessions.engine_turns.acquire()
     use = sessions._engine_use()
-    assert use.calls_at_once == use.cores_per_call == 1 and use.held_s > 0
+    assert use.calls_at_once == use.cores_per_call == 1 and use.held_s > 0 and use.haste_s == 0
+    sessions.share(HastyEngine())
+    assert sessions._engine_use().haste_s == 0.7
 
 
 @pytest.mark.parametrize("hangs", [False, True])

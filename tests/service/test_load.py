@@ -90,6 +90,13 @@ def test_the_engine_uses_the_cores_of_its_calls_and_a_gpu_none() -> None:
         assert load.engine == pytest.approx(share) and load.cores == pytest.approx(cores)
 
 
+def test_what_a_lone_user_gets_beyond_need_is_not_in_use() -> None:
+    meter = LoadMeter()
+    meter.note(0.0, 0.0, EngineUse(haste_s=1.0), 0.0, {})
+    load, _ = meter.note(2.0, 2.0, EngineUse(0.4, haste_s=1.2), 0.0, {})
+    assert load.cores == pytest.approx(0.9)
+
+
 def test_a_quota_of_a_container_is_fewer_cores(tmp_path: Path) -> None:
     without = usable_cores(tmp_path)
     assert without >= 1

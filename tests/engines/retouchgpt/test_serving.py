@@ -14,6 +14,7 @@ import torch
 
 from engines.retouchgpt import checkpoint
 from engines.retouchgpt.layers import rise2, up2
+from engines.retouchgpt.retoucher import pool2
 from engines.retouchgpt.serving import ServingModel, TwoPartConvolution
 from stream_retouch.engine import CHROMA_STEP, OFFSET_STEP
 
@@ -53,3 +54,10 @@ def test_two_products_with_the_rise_are_a_bilinear_enlargement() -> None:
     plane = torch.randn(2, 1, 64, 64, generator=torch.Generator().manual_seed(4))
     rise = rise2(64)
     assert torch.allclose(rise @ plane @ rise.T, up2(plane), atol=1e-6)
+
+
+def test_keys_are_means_of_2x2_tokens_in_rows() -> None:
+    tokens = torch.randn(2, 64, 5, generator=torch.Generator().manual_seed(5))
+    planes = tokens.transpose(1, 2).reshape(2, 5, 8, 8)
+    means = torch.nn.functional.avg_pool2d(planes, 2).flatten(2).transpose(1, 2)
+    assert torch.allclose(pool2(8) @ tokens, means, atol=1e-6)
