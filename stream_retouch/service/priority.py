@@ -1,4 +1,8 @@
-"""How politely a thread takes its share of the processor."""
+"""How politely a thread takes its share of the processor.
+
+Not for threads of the frame path: who is put aside while it holds the interpreter holds up everybody. Frame threads
+that gave way by two levels cost a lone user 0.9 ms and each of two users half a frame a second (measured).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,6 @@ import sys
 import threading
 
 logger = logging.getLogger(__name__)
-
-NICE_FRAMES = 2
-"""Politeness of the frame threads. The event loop, which paces packets, goes first; and so does the
-engine, of which there is one for all: where it is held up by one user's frame, everybody waits."""
 
 
 def lower_priority(step: int) -> None:

@@ -22,10 +22,11 @@ from stream_retouch.service.server import create_app
 from stream_retouch.service.service import Service
 from stream_retouch.settings import Settings
 
-SWITCH_S = 0.0005
+SWITCH_S = 0.001
 """How long a thread may keep the interpreter while another one waits for it. With Python's own 5 ms
 a frame thread that comes back from a native call stands still for a good part of a frame's time
-(measured: 3 ms of the p95 of the added delay, for one user)."""
+(measured: 3 ms of the p95 of the added delay, for one user); with 0.5 ms threads take it from each
+other so often that 0.5 ms are lost."""
 
 
 def uvicorn_level(ours: str) -> str:

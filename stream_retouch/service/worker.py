@@ -34,7 +34,6 @@ from stream_retouch.service.engine_turns import EngineTurns
 from stream_retouch.service.frame_stats import FrameStats, Tally
 from stream_retouch.service.ladder import FRESH, Rung, Tempo
 from stream_retouch.service.load import Effort
-from stream_retouch.service.priority import NICE_FRAMES, lower_priority
 from stream_retouch.service.shrinking import Shrinker
 
 logger = logging.getLogger(__name__)
@@ -180,7 +179,6 @@ class FrameWorker:
         return self._effort
 
     def _run(self) -> None:
-        lower_priority(NICE_FRAMES)
         while True:
             try:
                 frame = self._next()
