@@ -40,6 +40,8 @@ bench: $(STAMP)
 	$(PY) -m benchmarks.loss --rows ours --seconds 30
 	$(PY) -m benchmarks.load --users 1,2,3
 	$(PY) -m benchmarks.load --viewers 10
+	$(PY) -m benchmarks.browser_uplink
+	$(PY) -m benchmarks.soak --minutes 10
 	$(PY) -m benchmarks.batching
 	$(PY) -m benchmarks.batching --with-conditioner
 	$(PY) -m benchmarks.quality --split heldout
@@ -58,7 +60,7 @@ help:
 	@echo '             make run ARGS="--port 9000"'
 	@echo 'make test    set up once, then run the tests;  make test ARGS="tests/media -x"'
 	@echo 'make lint    ruff, ruff format --check, mypy --strict'
-	@echo 'make bench   speed, delay, loss, load, quality, steadiness, faces and words on this machine (an hour)'
+	@echo 'make bench   speed, delay, loss, load, quality, steadiness, faces and words on this machine (an hour and a quarter)'
 	@echo 'make clean   remove the set-up and everything made from the sources'
 	@echo
 	@echo 'PYTHON=python3.12    the Python to set up with, 3.11 to 3.14'

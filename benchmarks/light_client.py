@@ -22,6 +22,7 @@ import cv2
 import httpx
 import numpy as np
 from aiortc import (
+    AudioStreamTrack,
     MediaStreamTrack,
     RTCConfiguration,
     RTCPeerConnection,
@@ -177,10 +178,10 @@ class LightClient:
     """One connection to a server that answers offers.
 
     `direction` is that of the video; one that is not sendrecv has no control channel, as with WHIP
-    and WHEP.
+    and WHEP. With `sound` there is a microphone in a silent room.
     """
 
-    def __init__(self, clip: Clip, direction: str = "sendrecv") -> None:
+    def __init__(self, clip: Clip, direction: str = "sendrecv", *, sound: bool = False) -> None:
         self._clip = clip
         self._playback = Playback(clip)
         self._shelf = _Shelf()
@@ -193,6 +194,8 @@ class LightClient:
         wanted = {"h264": "H264", "vp8": "VP8"}[clip.codec]
         offered = RTCRtpSender.getCapabilities("video").codecs
         video.setCodecPreferences([c for c in offered if c.name in (wanted, "rtx")])
+        if sound:
+            self._pc.addTransceiver(AudioStreamTrack(), direction="sendonly")
         if direction == "sendrecv":
             self._channel = self._pc.createDataChannel("control")
             self._channel.on("message", self._heard)
@@ -269,6 +272,20 @@ class LightClient:
     def sources(self) -> tuple[int | None, int | None]:
         """SSRC of the video that was sent, and of that which came."""
         return main_source(self._log.went), main_source(self._log.came)
+
+    def forget(self) -> None:
+        """Drops what was seen so far, so that one who stays for long does not fill the memory."""
+        self._shelf.payloads.clear()
+        for seen in (self._log.came, self._log.went, self._messages):
+            seen.clear()
+        for seen in (self._playback.late_ms, self._playback.key_requests):
+            seen.clear()
+
+    def vanish(self) -> None:
+        """Takes the sockets away, as the end of the client's process does: no goodbye. `close` is still due."""
+        for connection in connections_of(self._pc):
+            for protocol in connection._protocols:
+                protocol.transport.abort()
 
     async def close(self) -> None:
         """Ends the connection."""

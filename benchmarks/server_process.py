@@ -48,6 +48,11 @@ class ServerProcess:
         """Of the server."""
         return self._process.pid
 
+    @property
+    def log_path(self) -> Path:
+        """What it was told with --log."""
+        return self._log_path
+
     def wait_until_ready(self) -> None:
         """Returns once a session can be opened.
 

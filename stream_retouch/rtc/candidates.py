@@ -27,7 +27,7 @@ from aioice.ice import (
     server_reflexive_candidate,
 )
 from aioice.turn import UDP_SOCKET_BUFFER_SIZE
-from aiortc import RTCPeerConnection
+from aiortc import RTCDtlsTransport, RTCPeerConnection
 
 from stream_retouch.errors import SettingsError
 from stream_retouch.rtc.ports import UdpPorts
@@ -67,12 +67,17 @@ def addresses_for(
     return [str(address)]
 
 
-def connections_of(pc: RTCPeerConnection) -> list[Connection]:
-    """The ICE connections of `pc`; one when everything is bundled."""
+def transports_of(pc: RTCPeerConnection) -> set[RTCDtlsTransport]:
+    """The DTLS transports of `pc`; one when everything is bundled."""
     dtls = {transceiver.receiver.transport for transceiver in pc.getTransceivers()}
     if pc.sctp is not None:
         dtls.add(pc.sctp.transport)
-    return [transport.transport.iceGatherer._connection for transport in dtls]
+    return dtls
+
+
+def connections_of(pc: RTCPeerConnection) -> list[Connection]:
+    """The ICE connections of `pc`; one when everything is bundled."""
+    return [transport.transport.iceGatherer._connection for transport in transports_of(pc)]
 
 
 def gather_on(

@@ -15,9 +15,16 @@ from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSession
 from aiortc.exceptions import OperationError
 
 from stream_retouch.errors import SdpError, ServiceUnavailable, UnsupportedOffer
-from stream_retouch.rtc.candidates import addresses_for, connections_of, gather_on, why_none
+from stream_retouch.rtc.candidates import (
+    addresses_for,
+    connections_of,
+    gather_on,
+    transports_of,
+    why_none,
+)
 from stream_retouch.rtc.liveness import Liveness
 from stream_retouch.rtc.options import PeerOptions
+from stream_retouch.rtc.packet_border import guard
 from stream_retouch.rtc.ports import advertised
 from stream_retouch.rtc.sdp import check_offer, without_mdns
 from stream_retouch.rtc.trickle import Fragment, add_candidates, is_restart
@@ -118,6 +125,8 @@ class Link:
                 f"the offer cannot be used: {error}; send it as createOffer gave it"
             ) from error
         self._media_negotiated(pc)
+        for transport in transports_of(pc):
+            guard(transport)
         connections = connections_of(pc)
         gather_on(connections, self._addresses, self._options.udp_ports)
         self._liveness = Liveness(connections, self._options.silence_timeout_s, self._went_silent)

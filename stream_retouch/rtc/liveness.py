@@ -15,8 +15,6 @@ from aioice.ice import Connection
 
 from stream_retouch.rtc.private import replace
 
-CHECKS_PER_TIMEOUT = 4
-
 
 class Liveness:
     """Calls `silent` once nothing has come from the peer for `timeout_s`. Event loop only."""
@@ -56,7 +54,9 @@ class Liveness:
         stock = replace(connection, method, heard)
 
     def _check(self) -> None:
-        if self.silent_s >= self._timeout_s:
+        # Until the very moment: checks in fixed steps would notice up to one step late.
+        silent_at = self._heard_at + self._timeout_s
+        if self._loop.time() >= silent_at:
             self._silent()
             return
-        self._timer = self._loop.call_later(self._timeout_s / CHECKS_PER_TIMEOUT, self._check)
+        self._timer = self._loop.call_at(silent_at, self._check)

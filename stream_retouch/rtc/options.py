@@ -41,7 +41,8 @@ class PeerOptions:
     """Who makes H.264: auto, x264 or nvenc (nvenc.py)."""
     connect_timeout_s: float = 20.0
     """A peer that has not connected this long after the answer is given up."""
-    silence_timeout_s: float = 10.0
-    """A connected peer from which nothing has come for this long is gone."""
+    silence_timeout_s: float = 9.0
+    """A connected peer from which nothing has come for this long is gone; within 10 s its end must be
+    noticed and what it held freed."""
     close_timeout_s: float = 5.0
     """Longest time `Link.close` takes."""

@@ -152,7 +152,11 @@ class VideoReception:
         codec = private(self._receiver, "codecs").get(packet.payload_type)
         if codec is None:
             return
-        self._note_source(packet, is_rtx(codec))
+        again = is_rtx(codec)
+        number = int.from_bytes(packet.payload[:2], "big")  # RFC 4588 section 4
+        if again and not self._continuity.may_come_again(number):
+            return
+        self._note_source(packet, again)
         if packet.payload:
             _forget_oldest(self._last_arrival, packet.timestamp, ARRIVALS)
             self._last_arrival[packet.timestamp] = time.perf_counter()

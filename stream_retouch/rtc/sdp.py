@@ -78,7 +78,9 @@ def check_offer(offer: str, wanted: Wanted = SESSION) -> None:
         raise UnsupportedOffer(f"the offer has {len(videos)} videos; {wanted.advice}")
     if wanted.whole:
         _check_rest(description, wanted)
+    _check_directions(description)
     _check_video(videos[0], wanted)
+    _check_bundle(description)
     if re.search(r"^a=simulcast:", offer, re.MULTILINE):
         raise UnsupportedOffer("the offer has several simulcast layers; send one layer")
 
@@ -114,6 +116,26 @@ def _check_video(video: MediaDescription, wanted: Wanted) -> None:
         raise SdpError("the offer has no ICE user name or password; send a complete WebRTC offer")
     if video.dtls is None or not video.dtls.fingerprints:
         raise SdpError("the offer has no DTLS fingerprint; send a complete WebRTC offer")
+
+
+def _check_directions(description: SessionDescription) -> None:
+    """aiortc takes no direction for none at all, and then trips over it (RFC 8866 has a default)."""
+    for media in description.media:
+        if media.kind in ("audio", "video") and media.direction is None:
+            raise SdpError(
+                f"the offer's {media.kind} has no direction of its own; send a=sendrecv or another"
+            )
+
+
+def _check_bundle(description: SessionDescription) -> None:
+    """aiortc takes the transport of the first in the bundle for all, and gives them none if there is none."""
+    bundle = next((group for group in description.group if group.semantic == "BUNDLE"), None)
+    known = ("video", "audio", "application")
+    mids = {media.rtp.muxId for media in description.media if media.kind in known}
+    if bundle is not None and bundle.items and bundle.items[0] not in mids:
+        raise SdpError(
+            "the offer bundles media that it does not have; send it as createOffer gave it"
+        )
 
 
 def without_mdns(offer: str) -> str:

@@ -32,6 +32,13 @@ class Continuity:
         self._stale = 0
         self._run = 0
 
+    def may_come_again(self, sequence: int) -> bool:
+        """Whether a retransmission (RTX) can be of packet `sequence` (0..65535): what lies far ahead was never
+        sent. Taken for the newest, it would make what is sent next look late."""
+        if self._ssrc is None:
+            return False
+        return unwrap(sequence, self._highest) - self._highest <= LARGEST_GAP
+
     def starts_over(self, ssrc: int, sequence: int) -> bool:
         """Notes a packet that is no retransmission (RTX); whether a stream starts over with it.
 

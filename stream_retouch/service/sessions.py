@@ -193,9 +193,16 @@ class Sessions:
         """Who calls the shared engine when."""
         return self._turns
 
+    def free_soon(self) -> None:
+        """A connection has ended: what it leaves behind is freed in a moment."""
+        self._watch.collect_soon()
+
     async def _end(self, session: Session) -> None:
         self._leave(session)
-        await session.close()
+        try:
+            await session.close()
+        finally:
+            self.free_soon()
 
     def _end_soon(self, session: Session) -> None:
         """Ends a session from inside one of its own callbacks; its look is kept for a while."""

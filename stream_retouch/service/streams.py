@@ -260,7 +260,7 @@ class Streams:
         """
         stream, viewer = self._watching(name, viewer_id)
         self._remove(stream, viewer)
-        await viewer.link.close()
+        await self._end(viewer)
 
     async def close(self) -> None:
         """Ends all viewers. May be called twice. Publishers end as sessions do."""
@@ -289,8 +289,14 @@ class Streams:
             self._ended.popitem(last=False)
         self._end_soon(viewer)
 
+    async def _end(self, viewer: _Watching) -> None:
+        try:
+            await viewer.link.close()
+        finally:
+            self._sessions.free_soon()
+
     def _end_soon(self, viewer: _Watching) -> None:
-        task = asyncio.create_task(viewer.link.close(), name="end viewer")
+        task = asyncio.create_task(self._end(viewer), name="end viewer")
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser import browser
-from tests.browser.browser import open_page, until
+from benchmarks import chromium
+from benchmarks.chromium import open_page, until
 from tests.browser.ears import SERVICE_LISTENS
 from tests.browser.running_service import RunningService, running_service
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))
+pytestmark = pytest.mark.skipif(chromium.missing() is not None, reason=str(chromium.missing()))
 
 CONNECT_S = 30.0
 ANSWER_S = 20.0

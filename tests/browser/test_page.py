@@ -12,15 +12,16 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.browser import browser, clips
-from tests.browser.browser import ALLOW_CAMERA, FAKE_CAMERA, open_page, until
+from benchmarks import chromium
+from benchmarks.chromium import ALLOW_CAMERA, FAKE_CAMERA, open_page, until
+from tests.browser import clips
 from tests.browser.pictures import luma, mean_picture
 from tests.browser.running_service import RunningService, running_service
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))
+pytestmark = pytest.mark.skipif(chromium.missing() is not None, reason=str(chromium.missing()))
 
 OUTPUT = Path(__file__).parents[1] / "output"
 CONNECT_S = 30.0

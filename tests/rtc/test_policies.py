@@ -12,6 +12,7 @@ from stream_retouch.rtc.added_delay import HISTORY, WAITING, AddedDelay
 from stream_retouch.rtc.candidates import addresses_for
 from stream_retouch.rtc.liveness import Liveness
 from tests.rtc.client import run
+from tests.rtc.simulated import simulate
 
 
 def test_the_added_delay_runs_from_the_last_packet_in_to_the_last_packet_out() -> None:
@@ -72,6 +73,24 @@ def test_silence_is_noticed_once_and_everything_heard_still_arrives() -> None:
         liveness.stop()
 
     run(main)
+
+
+@pytest.mark.parametrize("heard_s", [0.0, 0.1, 3.0, 25.0, 27.6])
+def test_silence_is_noticed_when_it_has_lasted_long_enough_and_no_step_later(
+    heard_s: float,
+) -> None:
+    async def main() -> None:
+        loop, line, silent = asyncio.get_running_loop(), Line(), asyncio.Event()
+        liveness = Liveness([cast(Any, line)], 9.0, silent.set)
+        liveness.start()
+        while loop.time() < heard_s:
+            await asyncio.sleep(0.1)
+            line.data_received(b"packet", 1)
+        last_s = loop.time()
+        await silent.wait()
+        assert loop.time() - last_s == pytest.approx(9.0, abs=0.001)
+
+    simulate(main)
 
 
 def test_a_watch_that_was_stopped_says_nothing() -> None:

@@ -61,11 +61,17 @@ def test_an_offer_of_one_video_is_accepted(offer: str) -> None:
         (offered(direction="recvonly"), "the offer's video is recvonly; offer one video track"),
         (offered(direction="inactive"), "the offer's video is inactive"),
         (
+            offered(audios=1).replace("a=sendrecv", "a=x", 1),
+            "the offer's audio has no direction of its own",
+        ),
+        (GOOD.replace("a=sendrecv", "a=x"), "the offer's video has no direction of its own"),
+        (
             GOOD.replace("VP8", "VP9").replace("H264", "H265"),
             "the offer has neither H.264 nor VP8; offer one of them",
         ),
         (GOOD.replace("a=ice-pwd", "a=x"), "the offer has no ICE user name or password"),
         (GOOD.replace("a=fingerprint", "a=x"), "the offer has no DTLS fingerprint"),
+        (GOOD.replace("BUNDLE 0", "BUNDLE 7 0"), "the offer bundles media that it does not have"),
         (GOOD + "a=simulcast:send a;b\r\n", "the offer has several simulcast layers"),
         ("v=0\r\n" + "a=x\r\n" * 20_000, "the offer is larger than 64 kB"),
     ],

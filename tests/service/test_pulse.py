@@ -61,6 +61,21 @@ def test_the_watch_tells_lag_and_queues_and_ends(monkeypatch: pytest.MonkeyPatch
     assert (value(metrics, "loop_lag_seconds_count") or 0) >= 3
 
 
+def test_what_a_connection_leaves_behind_is_freed_once_two_looks_after_its_end() -> None:
+    collected: list[int] = []
+    watch = Watch(Metrics(), lambda: {}, lambda: 0, lambda: collected.append(1))
+    watch.look()
+    assert not collected  # nobody has left
+    watch.collect_soon()
+    watch.look()
+    watch.collect_soon()  # another one: both at once, a little later
+    watch.look()
+    assert not collected
+    for _ in range(3):
+        watch.look()
+    assert collected == [1]
+
+
 def test_the_queues_of_all_sessions_are_added_up() -> None:
     async def test() -> None:
         async with house() as home:

@@ -1,4 +1,7 @@
-"""Headless Chromium for the page's tests: how it is started, and how a condition is waited for."""
+"""Headless Chromium on the page: how it is started, and how a condition is waited for.
+
+The page's tests use it too.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +34,11 @@ window.RTCPeerConnection = class extends Original {
   constructor(...options) { super(...options); window.connections.push(this); }
 };
 """
-"""Runs before the page's own script, so that a test can ask the connection for its statistics."""
+"""Runs before the page's own script, so that the connection can be asked for its statistics."""
 
 
 def missing() -> str | None:
-    """Why no browser test can run here; None when one can."""
+    """Why no page can be opened here; None when one can."""
     if executable() is None:
         return "Chromium is not installed (Debian: apt-get install chromium)"
     try:
@@ -46,7 +49,7 @@ def missing() -> str | None:
 
 
 def executable() -> str | None:
-    """Path of the Chromium to test with."""
+    """Path of the Chromium that is used."""
     return shutil.which("chromium") or shutil.which("google-chrome")
 
 
