@@ -12,6 +12,6 @@ viewers. Before it is counted each of them has been there once, so that what is 
 * ``leaked``: threads, asyncio tasks, sockets and other open files that are there once everybody has left (and the
   service has noticed) and were not before anybody had come; ``leaked_by`` says of which how many.
 * ``noticed_s``: the longest time until the service had ended the session of one who was taken away.
-* ``visits``: who came; ``refused``: who was turned away, for the machine carried no more; ``failed``: who came and was
-  not served.
+* ``visits``: who came; ``refused``: how often somebody was turned away, for the machine carried no more (then nobody
+  comes and goes, and the figures say little); ``failed``: who came and was not served.
 """

@@ -130,7 +130,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--minutes", type=float, default=30.0, help="how long (default 30)")
-    parser.add_argument("--size", type=common.picture_size(4), default=(1280, 720), metavar="WxH")
+    parser.add_argument(
+        "--size",
+        type=common.picture_size(4),
+        default=(640, 360),
+        metavar="WxH",
+        help="of all pictures (default 640x360: there is room for visitors on two cores)",
+    )
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument("--engine", default="openvino", help="an engine of `serve`")
     parser.add_argument(
