@@ -10,14 +10,14 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
 
 from benchmarks import report as common
 from benchmarks import soak
-from benchmarks.clip import encoded
+from benchmarks.clip import Clip, encoded
 from benchmarks.server_process import ServerProcess, metrics_of, server
 from benchmarks.soak import report
 from benchmarks.soak.counts import Counts, leaked, read
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _lived(process: ServerProcess, clip: object, args: argparse.Namespace) -> Life:
+async def _lived(process: ServerProcess, clip: Clip, args: argparse.Namespace) -> Life:
     async with httpx.AsyncClient(timeout=20) as http:
 
         async def sessions() -> int:
@@ -73,7 +73,7 @@ async def _lived(process: ServerProcess, clip: object, args: argparse.Namespace)
         def counts() -> Counts:
             return read(process.pid, process.log_path, time.perf_counter() - began)
 
-        people = People(process.url, clip, sessions)  # type: ignore[arg-type]
+        people = People(process.url, clip, sessions)
         _say("everybody comes once ...")
         for visit in (people.user, people.taken_away, people.stream):
             await visit(FIRST_STAY_S)
@@ -92,7 +92,7 @@ async def _lived(process: ServerProcess, clip: object, args: argparse.Namespace)
         return Life(before, after, samples, left, people.tally)
 
 
-async def _sampled(counts, samples: list[Counts], minutes: float) -> None:  # type: ignore[no-untyped-def]
+async def _sampled(counts: Callable[[], Counts], samples: list[Counts], minutes: float) -> None:
     while True:
         samples.append(now := counts())
         if len(samples) % 12 == 1:
@@ -103,7 +103,9 @@ async def _sampled(counts, samples: list[Counts], minutes: float) -> None:  # ty
         await asyncio.sleep(SAMPLE_S)
 
 
-async def _settled(counts, sessions, before: Counts | None) -> Counts:  # type: ignore[no-untyped-def]
+async def _settled(
+    counts: Callable[[], Counts], sessions: Callable[[], Awaitable[int]], before: Counts | None
+) -> Counts:
     """The counts once nobody is there and they stay alike, or once nothing is left of what came after `before`."""
     deadline = time.perf_counter() + SETTLES_S
     last: list[tuple[int, ...]] = []

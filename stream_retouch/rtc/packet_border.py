@@ -30,7 +30,9 @@ def guard(transport: RTCDtlsTransport) -> None:
             await stock_rtp(data, arrival_time_ms=arrival_time_ms)
         except struct.error as error:
             logger.debug("an RTP packet was left out: %s", error)
-        _forget_old_sources(transport)
+        # each new source of packets is in this table first
+        if len(transport._rtp_router.ssrc_table) > SOURCES:
+            _forget_old_sources(transport)
 
     async def take_rtcp(data: bytes) -> None:
         try:

@@ -153,8 +153,8 @@ class VideoReception:
         if codec is None:
             return
         again = is_rtx(codec)
-        number = int.from_bytes(packet.payload[:2], "big")  # RFC 4588 section 4
-        if again and not self._continuity.may_come_again(number):
+        # RFC 4588 section 4: the number that it had comes first
+        if again and not self._continuity.may_come_again(int.from_bytes(packet.payload[:2], "big")):
             return
         self._note_source(packet, again)
         if packet.payload:
