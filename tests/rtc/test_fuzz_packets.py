@@ -278,6 +278,7 @@ def test_of_many_sources_the_newest_are_remembered(kind: str) -> None:
         for ssrc in range(200):
             data = RtpPacket(codec.payloadType or 0, ssrc=ssrc, payload=FRAME).serialize()
             await transport._handle_rtp_data(data, arrival_time_ms=ssrc)
+            check_sources(transport, receiver)
             report = RtcpSrPacket(ssrc, RtcpSenderInfo(0, 0, 0, 0))
             await transport._handle_rtcp_data(bytes(report))
             check_sources(transport, receiver)
