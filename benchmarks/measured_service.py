@@ -11,8 +11,10 @@ from __future__ import annotations
 from stream_retouch.cli import NAMES, Names, main  # isort: skip
 
 import argparse
+import atexit
 import dataclasses
 import importlib
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.packet_log import PacketLog
+
+LOG = "MEASURED_SERVICE_LOG"
+"""Variable by which the service's own processes know where the packet log goes."""
 
 
 class SlowEngine:
@@ -76,11 +81,23 @@ def run(argv: Sequence[str], names: Names = NAMES) -> int:
     args = parser.parse_args(argv)
     log = PacketLog()
     log.attach_to_all()
+    os.environ[LOG] = str(args.log)
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     code = main(command, slowed(names, args.engine_delay_ms))
+    log.gather(args.log)
     log.save(args.log)
     return code
 
 
+def log_media_process() -> None:
+    """Logs the packets of a media process that the service has started, into a file beside the
+    service's own, which gathers it."""
+    log = PacketLog()
+    log.attach_to_all()
+    atexit.register(log.save, Path(f"{os.environ[LOG]}.{os.getpid()}"))
+
+
 if __name__ == "__main__":
     sys.exit(run(sys.argv[1:]))
+if __name__ == "__mp_main__" and LOG in os.environ:  # what a process that is spawned imports first
+    log_media_process()

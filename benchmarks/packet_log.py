@@ -75,6 +75,12 @@ class PacketLog:
             [packet for packet in self.went if packet.ssrc == went],
         )
 
+    def gather(self, path: Path) -> None:
+        """Adds the logs of other processes of the same service, saved beside `path`."""
+        for other in path.parent.glob(f"{path.name}.*"):
+            log = PacketLog.load(other)
+            self.came, self.went = sorted([*self.came, *log.came]), sorted([*self.went, *log.went])
+
     def save(self, path: Path) -> None:
         """Writes the log for `load`."""
         path.write_text(json.dumps({"came": self.came, "went": self.went}))

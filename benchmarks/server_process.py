@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -11,7 +12,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -103,7 +103,7 @@ class ServerProcess:
                 self._heard.notify_all()
 
 
-@contextmanager
+@contextlib.contextmanager
 def server(module: str, arguments: Sequence[str]) -> Iterator[ServerProcess]:
     """A server that is ready; ended at the end."""
     with tempfile.TemporaryDirectory() as folder:
@@ -115,10 +115,33 @@ def server(module: str, arguments: Sequence[str]) -> Iterator[ServerProcess]:
             process.end()
 
 
+def family(pid: int) -> list[int]:
+    """A process and all that it has started, and they; only itself where /proc does not tell."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
 def cpu_seconds(pid: int) -> float | None:
-    """Processor time a process has used, all threads; None where /proc does not tell."""
+    """Processor time a process and what it has started have used, all threads; None where /proc does not tell."""
+    used = [_cpu_seconds(Path(f"/proc/{one}/stat")) for one in family(pid)]
+    return None if used[0] is None else sum(seconds or 0.0 for seconds in used)
+
+
+def loop_seconds(pid: int) -> float | None:
+    """The same of their first threads, which run the event loops."""
+    used = [_cpu_seconds(Path(f"/proc/{one}/task/{one}/stat")) for one in family(pid)]
+    return None if used[0] is None else sum(seconds or 0.0 for seconds in used)
+
+
+def _cpu_seconds(stat: Path) -> float | None:
     try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        after_name = stat.read_text().rpartition(")")[2].split()
     except OSError:
         return None
     return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")

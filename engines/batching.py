@@ -64,23 +64,25 @@ class Overlapping(Protocol):
         ...
 
 
-def shared(engine: RetouchEngine, cores: float) -> RetouchEngine:
+def shared(engine: RetouchEngine, cores: float, processes: int = 1) -> RetouchEngine:
     """The engine as many users want it: copies of it for the cores, or batches, or itself where neither helps.
 
     Args:
         engine: as it was loaded; what is returned closes it.
-        cores: that this process may use.
+        cores: that the service may use.
+        processes: that the service has; each shares its own engine.
     """
     if engine.crops_at_once > 1:
         return Batcher(engine)
     if isinstance(engine, Copyable):
-        further = int(cores / max(engine.cores_per_call, 1)) - 1
-        if further > 0:
-            threads = [engine.cores_per_call] * further
-            hurries = engine.cores_per_call < LONE_THREADS
+        at_once = int(cores / max(engine.cores_per_call, 1))
+        further = max(at_once // processes - 1, 0)
+        hurries = at_once > 1 and engine.cores_per_call < LONE_THREADS
+        threads = [engine.cores_per_call] * further + [LONE_THREADS] * hurries
+        if threads:
             # each takes a quarter of a second of its core
-            with ThreadPoolExecutor(further) as workers:
-                copies = list(workers.map(engine.another, threads + [LONE_THREADS] * hurries))
+            with ThreadPoolExecutor(at_once) as workers:
+                copies = list(workers.map(engine.another, threads))
             return EnginePool([engine, *copies[:further]], copies[-1] if hurries else None)
     return engine
 

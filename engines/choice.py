@@ -91,6 +91,23 @@ def following(name: str, problems: Mapping[str, Problem] = PROBLEMS) -> tuple[st
     return names[names.index(name) + 1 :]
 
 
+MOST_PROCESSES = 4
+"""Each takes half a gigabyte (measured, `benchmarks.load`)."""
+
+
+def processes(name: str, cores: float, driver_file: Path = gpu.DRIVER_FILE) -> int:
+    """In how many processes the service serves best with the engine of that name: one for each core, for Python runs
+    one thread at a time; one in all where users share a GPU, whose batches take the crops of all of them.
+
+    Args:
+        cores: that the service may use.
+        driver_file: is there where there is an NVIDIA GPU.
+    """
+    if name in ("tensorrt", "inductor") or (name == "auto" and driver_file.exists()):
+        return 1
+    return max(1, min(int(cores), MOST_PROCESSES))
+
+
 class BestEngine:
     """The best engine that can be used and has been built, behind a guard; loaded like any other."""
 

@@ -45,6 +45,10 @@ _SERVE_OPTIONS: dict[str, tuple[str, str]] = {
         "secret that clients must send, at least 16 characters; prefer STREAM_RETOUCH_TOKEN",
     ),
     "max_sessions": ("N", "video sessions at one time (default as many as the machine carries)"),
+    "processes": (
+        "N",
+        "processes that sessions are spread over (default 1 on loopback or with a GPU, else one per core, 4 at most)",
+    ),
     "frame_budget_ms": ("MS", "how long a frame waits for its retouching at most (default 40)"),
     "min_bitrate_bps": (
         "N",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stream_retouch.engine import Conditioner, FaceFinder, Planner, RetouchEngine, Transcriber
+    from stream_retouch.service.parts import Parts
     from stream_retouch.settings import Settings
 
 
@@ -54,7 +55,9 @@ class Names:
     """A function of an engine, the weights file and the threads it was loaded with: the engine that is followed by the
     next best one, should it fail."""
     sharing: str = "engines.batching:shared"
-    """A function of an engine and the cores that this process may use: the engine for many users."""
+    """A function of an engine, the cores that the service may use and its processes: the engine for many users."""
+    processes: str = "engines.choice:processes"
+    """A function of an engine's name and the cores that the service may use: in how many processes it serves best."""
     weights: str = "engines.weights_file:chosen"
     """A function of the weights file and the size that are asked for, either None: the file to load, None for the
     usual one."""
@@ -128,7 +131,6 @@ class _UsageError(SettingsError):
 
 def _serve(args: argparse.Namespace, names: Names) -> int:
     from stream_retouch.service.load import usable_cores
-    from stream_retouch.service.parts import Parts
     from stream_retouch.service.running import serve
 
     settings = _settings(args, names)
@@ -137,19 +139,38 @@ def _serve(args: argparse.Namespace, names: Names) -> int:
     except SettingsError as problem:
         raise _UsageError(str(problem)) from problem
 
-    def load_parts() -> Parts:
+    processes = settings.processes
+    if processes is None:
+        # On this machine only, it is one person's: a second process would cost them half a gigabyte for nothing.
+        alone = settings.is_loopback
+        processes = 1 if alone else _load(names.processes)(settings.engine, usable_cores())
+    return serve(settings, _PartsLoader(settings, names, processes), processes)
+
+
+@dataclass(frozen=True, slots=True)
+class _PartsLoader:
+    """Loads what the service is made of. Can be pickled, for each of its processes loads its own."""
+
+    settings: Settings
+    names: Names
+    processes: int
+
+    def __call__(self) -> Parts:
+        from stream_retouch.service.load import usable_cores
+        from stream_retouch.service.parts import Parts
+
+        settings, names = self.settings, self.names
         finder = _load(names.finder)
         transcriber, no_speech = load_transcriber(settings, names)
+        engine = load_engine(settings, names)
         return Parts(
             transcriber=transcriber,
             no_speech=no_speech,
-            engine=_load(names.sharing)(load_engine(settings, names), usable_cores()),
+            engine=_load(names.sharing)(engine, usable_cores(), self.processes),
             finder=finder.load,
             conditioner=load_conditioner(settings, names),
             planner=load_planner(settings, names),
         )
-
-    return serve(settings, load_parts)
 
 
 def _file(args: argparse.Namespace, names: Names) -> int:

@@ -74,6 +74,9 @@ class Settings:
     """IP address at which clients reach the video, where it is not the one that is bound (1:1 NAT, Docker)."""
     max_sessions: int | None = None
     """Sessions at one time, 1..1000; further ones get 503; None: as many as the machine carries."""
+    processes: int | None = None
+    """Processes that sessions are spread over, 1..26; None: one where only this machine can come in or a GPU is shared,
+    otherwise one for each core, four at most."""
     max_viewers: int = 50
     """Viewers at one time, over all streams, 0..10000; further ones get 503."""
     allow_origins: tuple[str, ...] = ()
@@ -350,6 +353,7 @@ _KINDS: dict[str, _Kind] = {
     "udp_ports": _Kind("two ports from 1024 to 65535, like 50000-50199", _ports, optional=True),
     "advertise": _Kind("an IP address, for example 203.0.113.7", _address, optional=True),
     "max_sessions": _whole(1, 1_000, optional=True),
+    "processes": _whole(1, 26, optional=True),
     "max_viewers": _whole(0, 10_000),
     "allow_origins": _Kind("origins like https://example.org, separated by commas", _origins),
     "max_text_chars": _whole(1, 100_000),

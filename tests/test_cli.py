@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +64,23 @@ FAKES = Names(
 
 def unguarded(engine: RetouchEngine, *_: object) -> RetouchEngine:
     return engine
+
+
+def whole_cores(name: str, cores: float) -> int:
+    assert name == "lifting"
+    return int(cores)
+
+
+def until_ready(address: str) -> None:
+    """Waits until a session can be opened."""
+    while True:
+        try:
+            with urllib.request.urlopen(address + "/readyz", timeout=30):
+                return
+        except urllib.error.HTTPError as error:
+            with error:
+                assert error.code == HTTPStatus.SERVICE_UNAVAILABLE
+        threading.Event().wait(0.05)
 
 
 class FailingEngine(LiftingEngine):
@@ -371,6 +390,7 @@ class TestFile:
             "problem",
             "guard",
             "sharing",
+            "processes",
             "weights",
         )
         places = [getattr(NAMES, name) for name in others]
@@ -397,22 +417,53 @@ class TestServe:
         assert last.endswith("choose auto or x264")
 
     @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
-    def test_starts_answers_and_ends_with_sigterm(self) -> None:
+    @pytest.mark.parametrize("processes", [1, 2])
+    def test_starts_answers_and_ends_with_sigterm(self, processes: int) -> None:
         script = (
             "import sys; from tests import test_cli as t\n"
-            "sys.exit(t.main(['serve', '--port', '0', '--engine', 'lifting'], t.FAKES))\n"
+            "argv = ['serve', '--port', '0', '--engine', 'lifting', '--speech', 'off']\n"
+            "sys.exit(t.main([*argv, '--processes', sys.argv[1]], t.FAKES))\n"
         )
         with subprocess.Popen(
-            [sys.executable, "-u", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-u", "-c", script, str(processes)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
         ) as service:
             assert service.stdout is not None
             try:
                 address = service.stdout.readline().split()[3]
                 with urllib.request.urlopen(address + "/healthz", timeout=30) as answer:
                     assert answer.status == HTTPStatus.OK
+                until_ready(address)
             finally:
                 service.terminate()
         assert service.returncode == 0
+
+    @pytest.mark.parametrize(
+        ("argv", "expected"),
+        [
+            ([], 1),
+            (["--host", "0.0.0.0", "--token", "0123456789abcdef"], 3),
+            (["--host", "0.0.0.0", "--token", "0123456789abcdef", "--processes", "2"], 2),
+            (["--processes", "4"], 4),
+        ],
+    )
+    def test_sessions_are_spread_over_processes_where_a_network_can_come_in(
+        self, argv: list[str], expected: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[int] = []
+
+        def serve(settings: Settings, load_parts: object, processes: int) -> int:
+            pickle.loads(pickle.dumps(load_parts))
+            asked.append(processes)
+            return 0
+
+        monkeypatch.setattr("stream_retouch.service.running.serve", serve)
+        monkeypatch.setattr("stream_retouch.service.load.usable_cores", lambda: 3.0)
+        names = replace(FAKES, processes="tests.test_cli:whole_cores")
+        assert main(["serve", "--engine", "lifting", *argv], names) == 0
+        assert asked == [expected]
 
 
 PLAN_MESSAGE = {

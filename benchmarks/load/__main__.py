@@ -22,6 +22,8 @@ from benchmarks.load.users import Plan, call
 from benchmarks.load.viewers import as_seen, broadcast
 from benchmarks.report import Row
 from benchmarks.server_process import server
+from engines.choice import processes as usual_processes
+from stream_retouch.service.load import usable_cores
 
 MOST_USERS = 64
 """Where ``...`` ends if nobody is refused before."""
@@ -101,7 +103,9 @@ def _door(url: str) -> Callable[[str], Awaitable[str]]:
 
 
 def _serve(args: argparse.Namespace) -> tuple[str, ...]:
-    serve = ("--", "serve", "--port", "0", "--log-level", "warning")
+    # As on a network: on this machine alone the service would do with one process.
+    processes = args.processes or usual_processes(args.engine, usable_cores())
+    serve = ("--", "serve", "--port", "0", "--log-level", "warning", "--processes", str(processes))
     return serve if args.engine == "passthrough" else (*serve, "--engine", args.engine)
 
 
@@ -134,6 +138,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument(
         "--engine", default="openvino", help="an engine of `serve`; passthrough: nothing is said"
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="of the service (default: as many as where a network can come in)",
     )
     parser.add_argument("--say", default=INSTRUCTION, help=f"instruction (default {INSTRUCTION!r})")
     parser.add_argument(

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 
-from benchmarks.server_process import cpu_seconds, metrics_of
+from benchmarks.server_process import cpu_seconds, loop_seconds, metrics_of
 
 _FRAMES = "stream_retouch_frames_total{%s}"
 _LEFT = ("fresh", "reused", "late", "passed", "bypassed", "failed")
 _LAG = "stream_retouch_loop_lag_seconds_%s"
-
-
-def loop_seconds(pid: int) -> float | None:
-    """Processor time of a process's first thread, which runs its event loop; None where /proc does
-    not tell."""
-    try:
-        after_name = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ as it can. Nothing here reads a clock.
 from __future__ import annotations
 
 from stream_retouch.service.load import Load
+from stream_retouch.service.occupancy import NOBODY, Occupancy
 
 USUAL_CORES = 0.6
 """What a stream of 720p at 30 frames a second took when it was measured; until this machine has
@@ -32,7 +33,7 @@ class Admission:
     """Learns what a stream costs, and says whether one more fits.
 
     Args:
-        cores: that this process may use.
+        cores: that the service may use.
     """
 
     def __init__(self, cores: float) -> None:
@@ -53,18 +54,22 @@ class Admission:
         self._cost = cores if self._cost is None else _learnt(self._cost, cores)
         self._engine_cost = _learnt(self._engine_cost, load.engine / streams)
 
-    def has_room(self, cores: float, load: Load) -> bool:
+    def has_room(self, cores: float, load: Load, elsewhere: Occupancy = NOBODY) -> bool:
         """Whether so much more would fit."""
-        return load.cores + cores <= FULL * self._cores
+        return load.cores + elsewhere.load.cores + cores <= FULL * self._cores
 
-    def refusal(self, running: int, load: Load, *, saving: bool) -> str | None:
+    def refusal(
+        self, own: int, load: Load, *, saving: bool, elsewhere: Occupancy = NOBODY
+    ) -> str | None:
         """Why one more is not taken in, a sentence with the remedy; None when it is.
 
         Args:
-            running: sessions that are open, however young.
-            load: of the last seconds.
+            own: sessions of this process that are open, however young.
+            load: of this process in the last seconds.
             saving: whether anything is left out for one of them already.
+            elsewhere: the other processes of this service.
         """
+        running, beside = own + elsewhere.sessions, elsewhere.load
         if self._full_with is not None and running < self._full_with:
             self._full_with = None  # one has left: there is room for as many as there were
         if running == 0:
@@ -72,10 +77,13 @@ class Admission:
         was_full = self._full_with is not None
         share, strictness = (ROOM, 0.5) if was_full else (FULL, 1.0)
         # Young sessions do not show in the load yet, so they count with what a stream costs.
-        cores = max(load.cores, running * self.cost) + self.cost
-        engine = max(load.engine, running * self._engine_cost) + self._engine_cost
-        late = load.late_share > strictness * LATE_SHARE or load.lag_ms > strictness * LAG_MS
-        if saving:
+        cores = max(load.cores + beside.cores, running * self.cost) + self.cost
+        engine = max(load.engine, own * self._engine_cost) + self._engine_cost
+        late = (
+            max(load.late_share, beside.late_share) > strictness * LATE_SHARE
+            or max(load.lag_ms, beside.lag_ms) > strictness * LAG_MS
+        )
+        if saving or elsewhere.saving:
             why = "does less for each of them already"
         elif late:
             why = "their pictures are late already"

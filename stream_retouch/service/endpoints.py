@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response, WebSocket
@@ -233,7 +234,16 @@ def add_ice_route(app: FastAPI, settings: Settings) -> None:
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 
-def add_health_routes(app: FastAPI, service: Service) -> None:
+def add_health_routes(
+    app: FastAPI, missing: Callable[[], str | None], metrics_page: Callable[[], Awaitable[bytes]]
+) -> None:
+    """Whether the service lives, is ready, and what it counts.
+
+    Args:
+        missing: why no session can be opened yet; None when one can.
+        metrics_page: in the Prometheus text format.
+    """
+
     @app.get(
         "/healthz",
         summary="Whether the service lives",
@@ -259,7 +269,7 @@ def add_health_routes(app: FastAPI, service: Service) -> None:
         },
     )
     async def readyz() -> JSONResponse:
-        reason = service.missing()
+        reason = missing()
         if reason is None:
             return JSONResponse({"ready": True, "reasons": []})
         return JSONResponse({"ready": False, "reasons": [reason]}, 503)
@@ -273,7 +283,7 @@ def add_health_routes(app: FastAPI, service: Service) -> None:
         responses={200: {"content": {"text/plain": {"example": example}}}},
     )
     async def metrics() -> Response:
-        return Response(service.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+        return Response(await metrics_page(), headers={"Content-Type": CONTENT_TYPE})
 
 
 def add_page_routes(app: FastAPI) -> None:

@@ -120,7 +120,8 @@ class LoadMeter:
         gone = self._sessions.keys() - efforts.keys()
         for key in gone:
             del self._sessions[key]
-        if gone:  # what they took is free at once
+        # What they took is free at once, and what is done without any session (loading, above all) does not last.
+        if gone or not efforts:
             self._sums.clear()
         strains = {
             key: self._strain(now, key, effort, key in young) for key, effort in efforts.items()

@@ -27,6 +27,7 @@ from stream_retouch.service.load import (
     LoadMeter,
     Strain,
 )
+from stream_retouch.service.occupancy import NOBODY, Occupancy
 
 LOOK_S = 0.5
 LEARN_AFTER_S = 6.0
@@ -64,7 +65,7 @@ class Overload:
     Args:
         sessions: those that are open, by their ids.
         engine: its use so far.
-        cores: that this process may use; infinite: nothing is measured, and nobody refused.
+        cores: that the service may use; infinite: nothing is measured, and nobody refused.
         clock: monotonic seconds.
         cpu: processor time of this process, seconds.
     """
@@ -86,7 +87,11 @@ class Overload:
         self._stepped_down_at: float | None = None
         self._task: asyncio.Task[None] | None = None
         self.load: Load = IDLE
-        """Of the last seconds."""
+        """Of this process in the last seconds."""
+        self.elsewhere: Occupancy = NOBODY
+        """The other processes of this service."""
+        self.on_look: Callable[[], None] | None = None
+        """Called after every look."""
 
     def start(self) -> None:
         """Begins on the running loop. Call once."""
@@ -101,8 +106,14 @@ class Overload:
 
     def refusal(self) -> str | None:
         """Why one more session is not taken in, a sentence with the remedy; None when it is."""
-        saving = any(ladder.rung.number for ladder, _ in self._ladders.values())
-        return self._admission.refusal(len(self._sessions()), self.load, saving=saving)
+        return self._admission.refusal(
+            len(self._sessions()), self.load, saving=self.is_saving, elsewhere=self.elsewhere
+        )
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether anything is left out for a session of this process."""
+        return any(ladder.rung.number for ladder, _ in self._ladders.values())
 
     def look(self, lag_ms: float) -> None:
         """One look around.
@@ -126,6 +137,8 @@ class Overload:
             self._step_down(now, sessions)
             self._learn(now, strains)
         self._metrics.rungs(ladder.rung.number for ladder, _ in self._ladders.values())
+        if self.on_look is not None:
+            self.on_look()
 
     async def _run(self) -> None:
         lag = loop_lag()
@@ -148,7 +161,8 @@ class Overload:
         # What a stream takes when nothing is left out: by what they take now, if that is more.
         whole = self.load.cores / sum(other.rung.cost for other, _ in self._ladders.values())
         dearer = RUNGS[ladder.rung.number - 1].cost - ladder.rung.cost
-        if self._admission.has_room(dearer * max(whole, self._admission.cost), self.load):
+        needed = dearer * max(whole, self._admission.cost)
+        if self._admission.has_room(needed, self.load, self.elsewhere):
             ladder.descend(now)
             self._stepped_down_at = now
             sessions[key].go_to(ladder.rung)

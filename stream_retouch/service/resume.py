@@ -72,8 +72,9 @@ class Resumption:
     Tokens are looked up by their hash: neither this table nor the time a look-up takes tells one.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, mark: str = "") -> None:
+        """Tokens begin with `mark`."""
+        self._clock, self._mark = clock, mark
         self._open: dict[bytes, str] = {}
         self._by_session: dict[str, bytes] = {}
         self._kept: OrderedDict[bytes, tuple[float, Kept]] = OrderedDict()
@@ -84,7 +85,7 @@ class Resumption:
 
     def issue(self, session_id: str) -> str:
         """A new token, of an open session."""
-        token = secrets.token_urlsafe(32)
+        token = self._mark + secrets.token_urlsafe(32)
         self._open[_hash(token)] = session_id
         self._by_session[session_id] = _hash(token)
         return token

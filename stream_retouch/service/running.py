@@ -7,26 +7,21 @@ import errno
 import logging
 import signal
 import socket
-import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import FrameType
+from typing import Protocol
 
-import cv2
 import uvicorn
+from fastapi import FastAPI
 
-from stream_retouch.errors import ServiceUnavailable
-from stream_retouch.rtc.nvenc import uses_nvenc
-from stream_retouch.service.garbage import set_aside
+from stream_retouch.errors import ServiceUnavailable, StreamRetouchError
 from stream_retouch.service.parts import Parts
+from stream_retouch.service.processes.fleet import Fleet
+from stream_retouch.service.processes.front import create_front
 from stream_retouch.service.server import create_app
 from stream_retouch.service.service import Service
+from stream_retouch.service.setting_up import SWITCH_S, loading, set_up, set_up_front, switching
 from stream_retouch.settings import Settings
-
-SWITCH_S = 0.001
-"""How long a thread may keep the interpreter while another one waits for it. With Python's own 5 ms
-a frame thread that comes back from a native call stands still for a good part of a frame's time
-(measured: 3 ms of the p95 of the added delay, for one user); with 0.5 ms threads take it from each
-other so often that 0.5 ms are lost."""
 
 
 def uvicorn_level(ours: str) -> str:
@@ -63,12 +58,14 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(settings: Settings, load_parts: Callable[[], Parts]) -> int:
+def serve(settings: Settings, load_parts: Callable[[], Parts], processes: int = 1) -> int:
     """Runs the service until SIGTERM (returns 0) or SIGINT (returns 130, as the shell expects).
     Main thread.
 
     Args:
-        load_parts: blocking; called in a thread once the service answers.
+        load_parts: blocking; called in a thread once the service answers. With several processes it
+            is called in each of them, so it can be pickled then.
+        processes: that sessions are spread over, see service/processes; 1: all is done in this one.
 
     Raises:
         SettingsError: the address is open to a network and there is no token, or NVENC is asked for
@@ -76,20 +73,34 @@ def serve(settings: Settings, load_parts: Callable[[], Parts]) -> int:
         ServiceUnavailable: the address or the port cannot be had.
         StreamRetouchError: the parts cannot be loaded.
     """
+    if processes > 1:
+        fleet = Fleet(settings, load_parts, processes)
+        app = create_front(settings, fleet)
+        set_up_front(settings)
+        stopped_by = _run(settings, app, fleet, fleet.close)
+        if fleet.failure is not None:
+            raise StreamRetouchError(fleet.failure)
+    else:
+        app = create_app(settings, loading(load_parts))
+        service: Service = app.state.service
+        set_up(settings)
+        stopped_by = _run(settings, app, service, service.close)
+        if service.failure is not None:
+            raise service.failure
+    return 128 + signal.SIGINT if stopped_by == signal.SIGINT else 0
 
-    def load() -> Parts:
-        parts = load_parts()
-        set_aside()
-        return parts
 
-    app = create_app(settings, load)
-    service: Service = app.state.service
-    cv2.setNumThreads(1)  # one thread per stage: more only fight over the cores
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    for ours in ("stream_retouch", "engines"):
-        logging.getLogger(ours).setLevel(settings.log_level.upper())
+class _Failing(Protocol):
+    """What can go wrong while it is loaded."""
+
+    on_failure: Callable[[], None] | None
+
+
+def _run(
+    settings: Settings, app: FastAPI, served: _Failing, close: Callable[[], Awaitable[None]]
+) -> int | None:
+    """Serves until a signal, which is returned, or until `served` has failed."""
     logging.getLogger("uvicorn.error").addFilter(is_worth_telling)
-    uses_nvenc(settings.video_encoder)  # tried and told now, not while the first session waits
     listener = _listen(settings.host, settings.port)
     config = uvicorn.Config(
         app,
@@ -108,26 +119,22 @@ def serve(settings: Settings, load_parts: Callable[[], Parts]) -> int:
     def give_up() -> None:
         server.should_exit = True
 
-    service.on_failure = give_up
+    served.on_failure = give_up
 
     async def run() -> None:
         try:
             await server.serve(sockets=[listener])
         finally:
-            await service.close()  # a second Ctrl+C skips the lifespan's end
+            await close()  # a second Ctrl+C skips the lifespan's end
 
-    usual_s = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_S)
     try:
-        asyncio.run(run())
+        with switching(SWITCH_S):
+            asyncio.run(run())
     except KeyboardInterrupt:  # before uvicorn listens to signals, or after
-        return 128 + signal.SIGINT
+        return signal.SIGINT
     finally:
-        sys.setswitchinterval(usual_s)
         listener.close()
-    if service.failure is not None:
-        raise service.failure
-    return 128 + signal.SIGINT if server.stopped_by == signal.SIGINT else 0
+    return server.stopped_by
 
 
 def _address(host: str, port: int) -> str:

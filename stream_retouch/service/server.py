@@ -45,6 +45,8 @@ def create_app(
     make_publisher: Callable[[], PublisherPort] | None = None,
     make_viewer: Callable[[StreamPort], ViewerPort] | None = None,
     cores: float | None = None,
+    mark: str = "",
+    guarded: bool = True,
 ) -> FastAPI:
     """The service as an ASGI app; its `Service` is ``app.state.service``.
 
@@ -55,6 +57,8 @@ def create_app(
         make_peer, make_retoucher, make_publisher, make_viewer: rtc.Peer, FrameRetoucher,
             rtc.Publisher and rtc.Viewer unless given.
         cores: that may be used; as many as the system allows this process by default.
+        mark: what the ids of sessions and viewers begin with, see service/processes.
+        guarded: whether it turns away whom it is not for; only a front that does so may say False.
 
     Raises:
         SettingsError: the address is open to a network and there is no token.
@@ -78,7 +82,11 @@ def create_app(
         make_publisher or (lambda: Publisher(peer_options(settings))),
         make_viewer or usual_viewer,
         cores,
+        mark,
     )
+
+    async def metrics_page() -> bytes:
+        return service.metrics.render()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -98,14 +106,15 @@ def create_app(
         redoc_url=None,
     )
     app.state.service = service
-    app.add_middleware(Guard, settings=settings, metrics=service.metrics)
-    app.add_exception_handler(HTTPException, _http_problem)
+    if guarded:
+        app.add_middleware(Guard, settings=settings, metrics=service.metrics)
+    app.add_exception_handler(HTTPException, http_problem)
     app.add_exception_handler(SessionNotFound, _not_found)
     add_session_routes(app, service)
     add_ice_route(app, settings)
     add_whip_routes(app, service)
     add_whep_routes(app, service)
-    add_health_routes(app, service)
+    add_health_routes(app, service.missing, metrics_page)
     add_page_routes(app)
     return app
 
@@ -130,7 +139,8 @@ def peer_options(settings: Settings) -> PeerOptions:
     )
 
 
-async def _http_problem(_: Request, error: Exception) -> Response:
+async def http_problem(_: Request, error: Exception) -> Response:
+    """Starlette's own refusals as problem documents."""
     assert isinstance(error, HTTPException)
     headers = dict(error.headers) if error.headers else None
     return problem(error.status_code, f"{error.detail}; see /openapi.json", headers)

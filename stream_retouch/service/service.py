@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from stream_retouch.engine import FaceFinder
 from stream_retouch.errors import StreamRetouchError
 from stream_retouch.metrics import Metrics
+from stream_retouch.service.occupancy import Occupancy
 from stream_retouch.service.parts import Parts, PeerPort
 from stream_retouch.service.sessions import Sessions
 from stream_retouch.service.streams import PublisherPort, StreamPort, Streams, ViewerPort
@@ -35,11 +36,16 @@ class Service:
         make_publisher: Callable[[], PublisherPort],
         make_viewer: Callable[[StreamPort], ViewerPort],
         cores: float | None = None,
+        mark: str = "",
     ) -> None:
-        """`cores` may be used; None: as many as the system allows this process."""
+        """
+        Args:
+            cores: that may be used; None: as many as the system allows this process.
+            mark: what the ids of this process begin with, see service/processes.
+        """
         self.settings = settings
         self.metrics = Metrics(registry)
-        self.sessions = Sessions(settings, self.metrics, make_peer, make_retoucher, cores)
+        self.sessions = Sessions(settings, self.metrics, make_peer, make_retoucher, cores, mark)
         self.streams = Streams(
             self.sessions, self.metrics, make_publisher, make_viewer, settings.max_viewers
         )
@@ -48,6 +54,10 @@ class Service:
         """What went wrong while the parts were loaded."""
         self.on_failure: Callable[[], None] | None = None
         """Called on the loop when the parts cannot be loaded."""
+        self.on_change: Callable[[], None] | None = None
+        """Called on the loop when the parts are loaded, or cannot be, and whenever the service is fuller or emptier
+        than before."""
+        self.sessions.on_change = self._changed
         self._load = parts if callable(parts) else None
         if not callable(parts):
             self.parts = parts
@@ -76,6 +86,11 @@ class Service:
         if self.parts.conditioner is None:
             return "the conditioner is being loaded; try again in a few seconds"
         return None
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """How full this process is."""
+        return self.sessions.occupancy(self.streams.viewers)
 
     async def close(self) -> None:
         """Ends the sessions, then frees engine and recogniser; bounded, may be called twice."""
@@ -131,3 +146,8 @@ class Service:
             self.sessions.share(parts.engine)
         if failure is not None and self.on_failure is not None:
             self.on_failure()
+        self._changed()
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change()

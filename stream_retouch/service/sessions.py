@@ -13,6 +13,7 @@ from stream_retouch.metrics import Metrics, Queue
 from stream_retouch.service.engine_turns import EngineTurns
 from stream_retouch.service.instructions import InstructionThread
 from stream_retouch.service.load import EngineUse, usable_cores
+from stream_retouch.service.occupancy import Occupancy
 from stream_retouch.service.overload import Overload
 from stream_retouch.service.parts import Parts, PeerPort
 from stream_retouch.service.resume import Kept, Resumption, Ticket
@@ -34,16 +35,21 @@ class Sessions:
         make_peer: Callable[[], PeerPort],
         make_retoucher: Callable[[FaceFinder], Retoucher],
         cores: float | None = None,
+        mark: str = "",
     ) -> None:
-        """`cores` may be used; None: as many as the system allows this process."""
-        self._settings, self._metrics = settings, metrics
+        """
+        Args:
+            cores: that may be used; None: as many as the system allows this process.
+            mark: what ids and resume tokens begin with, see service/processes.
+        """
+        self._settings, self._metrics, self.mark = settings, metrics, mark
         self._make_peer, self._make_retoucher = make_peer, make_retoucher
         self._turns = EngineTurns()
         self._engine_use: Callable[[], EngineUse] = lambda: EngineUse(self._turns.held_s)
         self._instructions = InstructionThread()
         self._speech = InstructionThread("speech")
         self._open: dict[str, Session] = {}
-        self._resumption = Resumption()
+        self._resumption = Resumption(mark=mark)
         self._overload = Overload(
             metrics,
             lambda: self._open,
@@ -54,6 +60,9 @@ class Sessions:
         self._ending: set[asyncio.Task[None]] = set()
         self._count = 0
         self._closed = False
+        self.on_change: Callable[[], None] | None = None
+        """Called when a session begins or ends, and after every look at the load."""
+        self._overload.on_look = self.changed
 
     def start(self) -> None:
         """Starts the instruction thread, the speech thread and the watch. Call once, on the loop."""
@@ -107,17 +116,18 @@ class Sessions:
         peer: PeerPort | None,
     ) -> tuple[Session, str]:
         most = self._settings.max_sessions
-        if most is not None and len(self._open) >= most:
+        # Offers that come to two processes in the same few milliseconds may make it one more.
+        if most is not None and len(self._open) + self.elsewhere.sessions >= most:
             raise ServiceUnavailable(
                 f"all {most} sessions are taken; try again later, "
                 "or start the service with a greater --max-sessions",
                 "full",
             )
         self._count += 1
-        session_id = secrets.token_urlsafe(24)
+        session_id = self.mark + secrets.token_urlsafe(24)
         session = Session(
             session_id,
-            f"session {self._count}",
+            f"session {self.mark}{self._count}",
             peer or self._make_peer(),
             parts,
             self._settings,
@@ -129,6 +139,7 @@ class Sessions:
         )
         self._open[session.id] = session
         self._metrics.sessions.set(len(self._open))
+        self.changed()
         try:
             answer = await session.open(offer, self._make_retoucher, self._turns)
         except BaseException:  # a cancelled request must free its place too
@@ -189,6 +200,19 @@ class Sessions:
             )
 
     @property
+    def elsewhere(self) -> Occupancy:
+        """The other processes of this service, as they have told last."""
+        return self._overload.elsewhere
+
+    @elsewhere.setter
+    def elsewhere(self, occupancy: Occupancy) -> None:
+        self._overload.elsewhere = occupancy
+
+    def occupancy(self, viewers: int) -> Occupancy:
+        """How full this process is, which has so many viewers."""
+        return Occupancy(len(self._open), viewers, self._overload.load, self._overload.is_saving)
+
+    @property
     def engine_turns(self) -> EngineTurns:
         """Who calls the shared engine when."""
         return self._turns
@@ -225,12 +249,18 @@ class Sessions:
         """Frees the session's place."""
         if self._open.pop(session.id, None) is not None:
             self._metrics.sessions.set(len(self._open))
+            self.changed()
             logger.info("%s ends", session.label)
 
     def _end_in_background(self, session: Session) -> None:
         task = asyncio.create_task(self._end(session), name=f"end {session.label}")
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+    def changed(self) -> None:
+        """Is called when anything has changed that other processes have to know."""
+        if self.on_change is not None:
+            self.on_change()
 
     def _depths(self) -> dict[Queue, int]:
         return {

@@ -225,14 +225,14 @@ class Streams:
         stream = self._open(name)
         if stream is None or stream.publisher is None:
             raise StreamConflict(f"nobody publishes as {name} now; try again later")
-        if self._viewers >= self._most_viewers:
+        if self._viewers + self._sessions.elsewhere.viewers >= self._most_viewers:
             raise ServiceUnavailable(
                 f"all {self._most_viewers} places for viewers are taken; try again later, or start "
                 "the service with a greater --max-viewers",
                 "full",
             )
         link = self._make_viewer(stream.port)
-        viewer = _Watching(Connected(secrets.token_urlsafe(24), link.trickle), link)
+        viewer = _Watching(Connected(self._new_id(), link.trickle), link)
         link.on_closed = lambda: self._viewer_left(stream, viewer)
         self._add(stream, viewer)
         try:
@@ -270,6 +270,14 @@ class Streams:
                 self._end_soon(viewer)
         await asyncio.gather(*self._ending, return_exceptions=True)
 
+    @property
+    def viewers(self) -> int:
+        """That watch now, over all streams of this process."""
+        return self._viewers
+
+    def _new_id(self) -> str:
+        return self._sessions.mark + secrets.token_urlsafe(24)
+
     def _open(self, name: str) -> _Stream | None:
         stream = self._streams.get(name)
         return None if stream is None or stream.port.closed is not None else stream
@@ -304,11 +312,13 @@ class Streams:
         stream.viewers[viewer.connected.id] = viewer
         self._viewers += 1
         self._metrics.viewers.set(self._viewers)
+        self._sessions.changed()
 
     def _remove(self, stream: _Stream, viewer: _Watching) -> None:
         if stream.viewers.pop(viewer.connected.id, None) is not None:
             self._viewers -= 1
             self._metrics.viewers.set(self._viewers)
+            self._sessions.changed()
 
     def _forget_closed(self) -> None:
         over = [name for name, stream in self._streams.items() if stream.port.closed is not None]

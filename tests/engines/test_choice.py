@@ -129,3 +129,24 @@ def test_what_can_be_used_here_is_asked_without_harm(caplog: pytest.LogCaptureFi
         said = {name: choice.problem(name) for name in (*NAMES, "auto")}
     assert said["eager"] is None and said["auto"] is None
     assert said["inductor"] is None or "use --engine openvino" in said["inductor"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cores", "gpu", "expected"),
+    [
+        ("openvino", 2.0, True, 2),
+        ("openvino", 0.5, False, 1),
+        ("eager", 64.0, False, choice.MOST_PROCESSES),
+        ("auto", 3.9, False, 3),
+        ("auto", 4.0, True, 1),
+        ("tensorrt", 8.0, False, 1),
+        ("inductor", 8.0, True, 1),
+    ],
+)
+def test_users_of_a_gpu_share_a_process_and_others_have_one_for_each_core(
+    name: str, cores: float, gpu: bool, expected: int, tmp_path: Path
+) -> None:
+    driver = tmp_path / "version"
+    if gpu:
+        driver.write_text("NVRM version")
+    assert choice.processes(name, cores, driver) == expected

@@ -166,6 +166,27 @@ def test_there_is_one_engine_for_each_core(cores: float, engines: int) -> None:
     made.close()
 
 
+@pytest.mark.parametrize(
+    ("cores", "processes", "engines", "hurries"),
+    [
+        (2.0, 2, 1, True),
+        (4.0, 2, 2, True),
+        (8.0, 3, 2, True),
+        (1.0, 2, 1, False),
+        (2.0, 4, 1, True),
+    ],
+)
+def test_processes_share_the_cores_and_each_hurries_who_is_alone_in_it(
+    cores: float, processes: int, engines: int, hurries: bool
+) -> None:
+    made = shared(Copies(), cores, processes)
+    assert made.calls_at_once == engines
+    assert isinstance(made, EnginePool) == hurries
+    if isinstance(made, EnginePool):
+        assert made._wide is not None
+    made.close()
+
+
 def test_engines_of_two_threads_are_half_as_many() -> None:
     engine = Copies()
     engine.cores_per_call = 2

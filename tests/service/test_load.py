@@ -19,6 +19,8 @@ from stream_retouch.service.load import (
 
 NONE = EngineUse()
 """The engine was never called."""
+STILL = {"still": Effort()}
+"""A session whose video stands."""
 
 
 def test_the_first_look_knows_nothing() -> None:
@@ -78,22 +80,30 @@ def test_the_late_first_frames_of_a_young_session_are_no_late_machine() -> None:
 
 def test_processor_time_counts_when_it_is_more_than_the_working_time() -> None:
     meter = LoadMeter()
-    meter.note(0.0, 10.0, NONE, 0.0, {})
-    assert meter.note(2.0, 13.0, NONE, 0.0, {})[0].cores == pytest.approx(1.5)
+    meter.note(0.0, 10.0, NONE, 0.0, STILL)
+    assert meter.note(2.0, 13.0, NONE, 0.0, STILL)[0].cores == pytest.approx(1.5)
+
+
+def test_what_was_done_before_the_first_session_is_no_load() -> None:
+    meter = LoadMeter()
+    assert meter.note(0.0, 0.0, NONE, 0.0, {})[0] == IDLE
+    assert meter.note(1.0, 2.0, NONE, 0.0, {})[0] == IDLE  # two seconds of loading
+    assert meter.note(1.5, 2.0, NONE, 0.0, STILL)[0].cores == 0
+    assert meter.note(2.5, 2.5, NONE, 0.0, STILL)[0].cores == pytest.approx(0.5 / 1.5)
 
 
 def test_the_engine_uses_the_cores_of_its_calls_and_a_gpu_none() -> None:
     for calls, cores_per_call, share, cores in ((1, 1, 1.0, 1.2), (2, 1, 0.6, 1.2), (1, 0, 1.0, 0)):
         meter = LoadMeter()
-        meter.note(0.0, 0.0, EngineUse(), 0.0, {})
-        load, _ = meter.note(2.0, 0.0, EngineUse(2.4, calls, cores_per_call), 0.0, {})
+        meter.note(0.0, 0.0, EngineUse(), 0.0, STILL)
+        load, _ = meter.note(2.0, 0.0, EngineUse(2.4, calls, cores_per_call), 0.0, STILL)
         assert load.engine == pytest.approx(share) and load.cores == pytest.approx(cores)
 
 
 def test_what_a_lone_user_gets_beyond_need_is_not_in_use() -> None:
     meter = LoadMeter()
-    meter.note(0.0, 0.0, EngineUse(haste_s=1.0), 0.0, {})
-    load, _ = meter.note(2.0, 2.0, EngineUse(0.4, haste_s=1.2), 0.0, {})
+    meter.note(0.0, 0.0, EngineUse(haste_s=1.0), 0.0, STILL)
+    load, _ = meter.note(2.0, 2.0, EngineUse(0.4, haste_s=1.2), 0.0, STILL)
     assert load.cores == pytest.approx(0.9)
 
 
