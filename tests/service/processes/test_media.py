@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from aiortc import RTCSessionDescription
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from stream_retouch.rtc.candidates import connections_of
 from stream_retouch.service.processes import fleet as fleets
@@ -198,6 +199,10 @@ def test_words_over_a_web_socket_reach_the_process_of_their_session() -> None:
             other, response = await connected(http)
             session = response.headers["Location"].removeprefix("/session/")
             place = f"ws://127.0.0.1:{http.base_url.port}/ws?session={session}"
+            with pytest.raises(InvalidStatus) as denied:
+                await connect(f"{place}x", proxy=None)
+            assert denied.value.response.status_code == 404
+            assert b"no such session" in denied.value.response.body
             async with connect(place, proxy=None) as ws:
                 await ws.send('{"type":"instruct","id":"w","text":"remove all blemishes"}')
                 while json.loads(await ws.recv())["type"] != "applied":
