@@ -103,9 +103,8 @@ def _door(url: str) -> Callable[[str], Awaitable[str]]:
 
 
 def _serve(args: argparse.Namespace) -> tuple[str, ...]:
-    # As on a network: on this machine alone the service would do with one process.
-    processes = args.processes or usual_processes(args.engine, usable_cores())
-    serve = ("--", "serve", "--port", "0", "--log-level", "warning", "--processes", str(processes))
+    serve = ("--", "serve", "--port", "0", "--log-level", "warning")
+    serve = (*serve, "--processes", str(args.processes))
     return serve if args.engine == "passthrough" else (*serve, "--engine", args.engine)
 
 
@@ -154,6 +153,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--service", default=SERVICE, metavar="MODULE", help="starts the service (to try parts)"
     )
     args = parser.parse_args(argv)
+    if args.processes is None:
+        # As on a network: on this machine alone the service would do with one.
+        args.processes = usual_processes(args.engine, usable_cores())
     if args.users is None:
         args.users = ([], False) if args.viewers else ([1, 2], True)
     if args.engine == "passthrough":

@@ -58,6 +58,7 @@ def result(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, Any]:
         **first(rows).figures,
         "row": first(rows).name,
         "engine": args.engine,
+        "processes": args.processes,
         "size": "{}x{}".format(*args.size),
         "camera_fps": args.fps,
         "seconds": args.seconds,
@@ -75,7 +76,8 @@ def write(out: Path | None, command: str, rows: Sequence[Row], values: dict[str,
     return write_file(
         out,
         "load-viewers" if all(r.figures["kind"] == "viewers" for r in rows) else "load",
-        f"Load, {values['size']} at {values['camera_fps']} frames a second",
+        f"Load, {values['size']} at {values['camera_fps']} frames a second, "
+        f"service in {values['processes']} processes",
         command,
         [
             table(rows),

@@ -20,7 +20,7 @@ from benchmarks import soak
 from benchmarks.clip import Clip, encoded
 from benchmarks.server_process import ServerProcess, metrics_of, server
 from benchmarks.soak import report
-from benchmarks.soak.counts import Counts, leaked, read
+from benchmarks.soak.counts import Counts, leaked, read_all
 from benchmarks.soak.people import People, Tally
 
 SERVICE = "benchmarks.soak.service"
@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     clip = encoded(*args.size, args.fps, "h264")
     serve = ("--", "serve", "--port", "0", "--log-level", "warning", "--engine", args.engine)
+    serve = (*serve, "--processes", str(args.processes))
     with server(SERVICE, serve) as process:
         life = asyncio.run(_lived(process, clip, args))
     values = report.result(life, args)
@@ -71,7 +72,7 @@ async def _lived(process: ServerProcess, clip: Clip, args: argparse.Namespace) -
         began = time.perf_counter()
 
         def counts() -> Counts:
-            return read(process.pid, process.log_path, time.perf_counter() - began)
+            return read_all(process.pid, process.log_path, time.perf_counter() - began)
 
         people = People(process.url, clip, sessions)
         _say("everybody comes once ...")
@@ -140,6 +141,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="of all pictures (default 640x360: there is room for visitors on two cores)",
     )
     parser.add_argument("--fps", type=int, default=30)
+    parser.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="of the service (default 1)"
+    )
     parser.add_argument("--engine", default="openvino", help="an engine of `serve`")
     parser.add_argument(
         "--out", type=common.file_path, help="result file (default in benchmarks/results)"

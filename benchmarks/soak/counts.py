@@ -68,6 +68,28 @@ def read(pid: int, log: Path, at_s: float, proc: Path = Path("/proc")) -> Counts
     )
 
 
+def read_all(pid: int, log: Path, at_s: float, proc: Path = Path("/proc")) -> Counts:
+    """The counts of a service's first process and of its media processes together.
+
+    Args:
+        log: the file of the first; each of the others has one beside it, which ends with its number.
+
+    Raises:
+        OSError: the first process or its file is not there.
+    """
+    whole = read(pid, log, at_s, proc)
+    for other in log.parent.glob(f"{log.name}.*"):
+        number = other.suffix.removeprefix(".")
+        if (
+            not number.isdigit() or not (proc / number).exists()
+        ):  # half written, or of one that has ended
+            continue
+        more = read(int(number), other, at_s, proc)
+        held = (now + then for now, then in zip(whole.held(), more.held(), strict=True))
+        whole = Counts(at_s, whole.rss_mb + more.rss_mb, *held)
+    return whole
+
+
 def growth_mb(samples: Sequence[Counts]) -> float | None:
     """By how much memory has grown since `SETTLED_S`, 10^6 bytes; None when that is less than two windows ago."""
     if not samples or samples[-1].at_s < SETTLED_S + 2 * WINDOW_S:

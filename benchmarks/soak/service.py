@@ -13,6 +13,7 @@ from stream_retouch.cli import main  # isort: skip
 import argparse
 import asyncio
 import json
+import os
 import sys
 import threading
 from collections import Counter
@@ -20,6 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 EVERY_S = 1.0
+LOG = "SOAK_SERVICE_LOG"
+"""Variable by which the service's own processes know FILE; theirs stand beside it, each with its number at the end."""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -28,6 +31,13 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--log", type=Path, required=True, help="where the tasks are told")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     args = parser.parse_args(argv)
+    os.environ[LOG] = str(args.log)
+    tell(args.log)
+    return main(args.command[1:] if args.command[:1] == ["--"] else args.command)
+
+
+def tell(log: Path) -> None:
+    """Tells of this process from now on."""
     loops: list[asyncio.AbstractEventLoop] = []
     make = asyncio.events.new_event_loop
 
@@ -37,8 +47,7 @@ def run(argv: Sequence[str]) -> int:
 
     # asyncio.run asks there; a task can only be counted by who knows its loop
     asyncio.events.new_event_loop = made  # type: ignore[assignment]
-    threading.Thread(target=_tell, args=(args.log, loops), name="counts", daemon=True).start()
-    return main(args.command[1:] if args.command[:1] == ["--"] else args.command)
+    threading.Thread(target=_tell, args=(log, loops), name="counts", daemon=True).start()
 
 
 def tasks_of(loops: Sequence[asyncio.AbstractEventLoop]) -> dict[str, int]:
@@ -56,7 +65,7 @@ def _threads() -> dict[str, int]:
 
 
 def _tell(path: Path, loops: Sequence[asyncio.AbstractEventLoop]) -> None:
-    pause, new = threading.Event(), path.with_suffix(".new")
+    pause, new = threading.Event(), path.with_name(f"{path.name}.new")
     while not pause.wait(EVERY_S):
         try:
             new.write_text(json.dumps({"tasks": tasks_of(loops), "threads": _threads()}))
@@ -67,3 +76,5 @@ def _tell(path: Path, loops: Sequence[asyncio.AbstractEventLoop]) -> None:
 
 if __name__ == "__main__":
     sys.exit(run(sys.argv[1:]))
+if __name__ == "__mp_main__" and LOG in os.environ:  # what a process that is spawned imports first
+    tell(Path(f"{os.environ[LOG]}.{os.getpid()}"))

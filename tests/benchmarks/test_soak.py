@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.soak import report
 from benchmarks.soak.__main__ import Life, main
-from benchmarks.soak.counts import SETTLED_S, Counts, growth_mb, leaked, read
+from benchmarks.soak.counts import SETTLED_S, Counts, growth_mb, leaked, read, read_all
 from benchmarks.soak.people import Tally
 from benchmarks.soak.service import tasks_of
 
@@ -47,6 +47,20 @@ def test_a_process_holds_threads_tasks_sockets_and_files(tmp_path: Path) -> None
     assert seen.rss_mb == pytest.approx(250 * os.sysconf("SC_PAGE_SIZE") / 1e6)
     with pytest.raises(OSError, match="8"):
         read(8, log, 0.0, proc)
+
+
+def test_media_processes_are_counted_beside_the_first(tmp_path: Path) -> None:
+    proc, log = process(tmp_path)
+    (tmp_path / "7").rename(tmp_path / "8")
+    process(tmp_path)
+    told = log.read_text()
+    for name, text in (("log.json.8", told), ("log.json.9", told), ("log.json.8.new", "{")):
+        (tmp_path / name).write_text(text)
+    seen = read_all(7, log, 3.0, proc)  # 9 has ended
+    assert seen.held() == (6, 6, 4, 4)
+    assert seen.rss_mb == pytest.approx(2 * read(7, log, 3.0, proc).rss_mb)
+    (tmp_path / "log.json.8").unlink()
+    assert read_all(7, log, 3.0, proc) == read(7, log, 3.0, proc)
 
 
 def test_only_what_was_not_there_before_is_leaked() -> None:
