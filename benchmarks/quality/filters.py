@@ -19,17 +19,21 @@ Setting = Mapping[str, float]
 Skin = NDArray[np.float32]
 
 GRID: dict[str, dict[str, tuple[float, ...]]] = {
-    "bilateral": {"space": (0.8, 1.6, 2.4), "codes": (45, 70, 110, 170)},
-    "guided": {"radius": (1.0, 2.0, 3.0, 4.0), "eps": (0.003, 0.01, 0.02, 0.04)},
-    "gpupixel": {"radius": (2.0, 4.0, 6.0, 9.0), "alpha": (0.7, 1.0), "sharpen": (0.0, 0.15)},
+    "bilateral": {"space": (0.8, 1.6, 2.4, 3.2, 4.8), "codes": (30, 45, 70, 110, 170)},
+    "guided": {"radius": (1.0, 2.0, 3.0, 4.0), "eps": (0.001, 0.003, 0.01, 0.02, 0.04)},
+    "gpupixel": {
+        "radius": (1.0, 2.0, 3.0, 4.0, 6.0, 9.0),
+        "alpha": (0.7, 1.0),
+        "sharpen": (0.0, 0.15),
+    },
 }
 """Every setting that was tried. ``space``: sigma in space, percent; ``codes``: sigma in code values; ``eps``: variance
 of values 0..1 below which a window counts as flat; ``alpha``, ``sharpen``: as `benchmarks.classical.gpupixel`."""
 
 BEST: dict[str, Setting] = {
-    "bilateral": {"space": 1.6, "codes": 110},
-    "guided": {"radius": 3.0, "eps": 0.01},
-    "gpupixel": {"radius": 4.0, "alpha": 1.0, "sharpen": 0.0},
+    "bilateral": {"space": 3.2, "codes": 110},
+    "guided": {"radius": 3.0, "eps": 0.02},
+    "gpupixel": {"radius": 3.0, "alpha": 1.0, "sharpen": 0.0},
 }
 """The setting with the greatest `masked_psnr_gain_db` over the tuning scenes (``--tune``)."""
 
