@@ -80,11 +80,12 @@ def read_all(pid: int, log: Path, at_s: float, proc: Path = Path("/proc")) -> Co
     whole = read(pid, log, at_s, proc)
     for other in log.parent.glob(f"{log.name}.*"):
         number = other.suffix.removeprefix(".")
-        if (
-            not number.isdigit() or not (proc / number).exists()
-        ):  # half written, or of one that has ended
+        if not number.isdigit():  # half written
             continue
-        more = read(int(number), other, at_s, proc)
+        try:
+            more = read(int(number), other, at_s, proc)
+        except OSError:  # it has ended
+            continue
         held = (now + then for now, then in zip(whole.held(), more.held(), strict=True))
         whole = Counts(at_s, whole.rss_mb + more.rss_mb, *held)
     return whole

@@ -35,6 +35,7 @@ def result(life: Life, args: argparse.Namespace) -> dict[str, Any]:
         "after": dict(zip(KINDS, life.after.held(), strict=True)),
         "left": life.left,
         "engine": args.engine,
+        "processes": args.processes,
         "size": "{}x{}".format(*args.size),
         "hardware": hardware(),
         "versions": versions(),
