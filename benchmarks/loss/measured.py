@@ -109,7 +109,7 @@ def _worst(run: Run, recoveries: Sequence[float | None]) -> float | None:
             run.end - event if took is None else took
             for event, took in zip(run.events, recoveries, strict=False)
         ),
-        2,
+        3,
     )
 
 

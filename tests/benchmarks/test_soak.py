@@ -105,7 +105,9 @@ def test_the_report_tells_what_was_left_and_what_went_wrong(tmp_path: Path) -> N
     life = Life(
         counts(), counts(1800, 101, 11, 4, 5, 7), samples, {"tasks": {}, "threads": {}}, tally
     )
-    args = type("Args", (), {"minutes": 30.0, "engine": "openvino", "processes": 1, "size": (640, 480)})()
+    args = type(
+        "Args", (), {"minutes": 30.0, "engine": "openvino", "processes": 1, "size": (640, 480)}
+    )()
     values = report.result(life, args)
     assert values["leaked"] == 1 and values["leaked_by"]["threads"] == 1
     assert values["growth_mb"] == 0 and values["noticed_s"] == 9.0 and values["refused"] == 2
