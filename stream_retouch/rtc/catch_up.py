@@ -15,10 +15,10 @@ from collections import deque
 
 from stream_retouch.rtc.jitter_buffer import EncodedFrame
 
-APART_S = 0.010
+APART_S = 0.012
 """Between two frames: about what the frame path takes for one."""
-MOST_WAITING = 2
-"""Frames that may wait: 20 ms at most, for as long as it takes to catch up."""
+MOST_WAITING = 4
+"""Frames that may wait: 48 ms at most, for as long as it takes to catch up."""
 
 
 class CatchUp:

@@ -5,6 +5,8 @@ Faults of aiortc 1.16's sender, cured on the one sender that is given:
 * it keeps 128 packets for those that are lost and sends any of them again as often as it is asked
   for (history.py), with the time stamp of the first sending, which looks like delay to a receiver
   that estimates the link by it;
+* what it sends again over a link that loses much is lost again as often, and every such loss holds
+  the picture up for one more round trip. There, and when it was asked for before, it goes out twice;
 * it ignores reported losses (downlink_rate.py);
 * it learns of the last packet of a frame only when the next frame is there.
 """
@@ -44,6 +46,12 @@ from stream_retouch.rtc.private import private, replace_private
 from stream_retouch.rtc.private import replace as replace_method
 
 logger = logging.getLogger(__name__)
+
+TWICE = (0.04, 0.25)
+"""Shares of packets lost between which all that is sent again goes out twice. With fewer it is hardly ever
+lost again; with more the link is overrun, and every packet too many makes that worse."""
+APART_S = 0.008
+"""Between the two: what loses one of them may last a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,7 @@ class Delivery:
         self._history = SentPackets(most_bps)
         self._sequence_number = random_sequence_number()
         self._origin = random32()
+        self._repeating: set[asyncio.Task[None]] = set()
         self.nacks = 0
         """Messages that asked for packets."""
         self.packets_lost = 0
@@ -204,15 +213,28 @@ class Delivery:
 
     async def _send_again(self, sequence_numbers: list[int]) -> None:
         now, round_trip_s = self._loop.time(), self.round_trip_s
-        for sequence_number in sequence_numbers:
-            packet = self._history.again(sequence_number, now, round_trip_s)
-            if packet is None:
-                continue
-            try:
+        asked = (self._history.again(each, now, round_trip_s) for each in sequence_numbers)
+        repeats = [repeat for repeat in asked if repeat is not None]
+        await self._repeat([repeat.packet for repeat in repeats])
+        if private(self._sender, "rtx_payload_type") is None:
+            return  # the second one would be a replay of the first, which SRTP leaves out
+        lossy = TWICE[0] < self._rate.loss < TWICE[1]
+        doubtful = [repeat.packet for repeat in repeats if lossy or repeat.times > 1]
+        if second := [packet for packet in doubtful if self._history.once_more(packet, now)]:
+            self._loop.call_later(APART_S, self._repeat_soon, second)
+
+    def _repeat_soon(self, packets: list[RtpPacket]) -> None:
+        task = self._loop.create_task(self._repeat(packets), name="peer-repetition")
+        self._repeating.add(task)
+        task.add_done_callback(self._repeating.discard)
+
+    async def _repeat(self, packets: list[RtpPacket]) -> None:
+        try:
+            for packet in packets:
                 await self._write(self._wrapped(packet))
-            except (ConnectionError, SrtpError):
-                # The connection has ended; or, without RTX, libsrtp finds the number too old.
-                return
+        except (ConnectionError, SrtpError):
+            # The connection has ended; or, without RTX, libsrtp finds the number too old.
+            pass
 
     def _wrapped(self, packet: RtpPacket) -> RtpPacket:
         """`packet` as it is sent again: on a stream of its own where that was negotiated (RTX,

@@ -6,9 +6,9 @@ below what it could; and losses, which every receiver reports, are ignored.
 
 The rule follows the loss-based controller of draft-ietf-rmcat-gcc-02 section 6, with two changes.
 Between 2 and 10 % it does not hold but sinks slowly. Above 10 % it goes at once to what arrived,
-the rate times one minus the loss: behind a bottleneck that is the link's own rate. Neither goes
-below what TCP would take there (RFC 5348 section 3.1): a radio link that loses 3 % whatever is
-sent would otherwise be starved.
+the rate times one minus the loss: behind a bottleneck that is the link's own rate. Both end where
+less does not help (overrun.py), and above what TCP would take there (RFC 5348 section 3.1): a radio
+link that loses 3 % whatever is sent would otherwise be starved.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from __future__ import annotations
 from math import sqrt
 
 from stream_retouch.rtc.limits import RateLimits
+from stream_retouch.rtc.overrun import SLIGHT, Overrun
 
-SLIGHT, HEAVY = 0.02, 0.10
-"""Shares of packets lost: up to the first all is well, beyond the second it is congestion."""
 GROWTH = 0.05
 """Share by which the rate grows each second in which nothing speaks against it."""
 HOLD_S = 2.0
@@ -57,6 +56,7 @@ class DownlinkRate:
         self._hold_until = float("-inf")
         self._highest: int | None = None
         self._expected = self._lost = 0.0
+        self._overrun = Overrun()
         self.loss = 0.0
         """Share of packets lost in the latest count, 0..1."""
 
@@ -102,15 +102,17 @@ class DownlinkRate:
         self.loss = min(1.0, self._lost / self._expected)
         self._expected = self._lost = 0.0
         self._grow(now)
+        self._back_off(self.target(now), round_trip_s)
         if self.loss > SLIGHT:
-            self._back_off(self.target(now), round_trip_s)
             self._hold_until = now + HOLD_S
 
     def _back_off(self, rate: float, round_trip_s: float | None) -> None:
-        share = self.loss if self.loss > HEAVY else self.loss / 2
+        lowered = self._overrun.lowered(rate, self.loss)
+        if lowered == rate:
+            return
         trip = max(LEAST_ROUND_TRIP_S, ROUND_TRIP_S if round_trip_s is None else round_trip_s)
         floor = max(self._limits.min_bps, tcp_friendly_bps(self.loss, trip))
-        self._allowed = max(rate * (1 - share), min(rate, floor))
+        self._allowed = max(lowered, min(rate, floor))
 
     def _grow(self, now: float) -> None:
         since = max(now if self._grown_at is None else self._grown_at, self._hold_until)

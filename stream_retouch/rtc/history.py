@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiortc.rtp import RtpPacket
 
@@ -30,6 +31,15 @@ class _Sent:
     packet: RtpPacket
     at: float
     again_at: float | None = None
+    times: int = 0
+
+
+class Repeat(NamedTuple):
+    """A packet that is to be sent again."""
+
+    packet: RtpPacket
+    times: int
+    """How often so far, this time included."""
 
 
 class SentPackets:
@@ -69,9 +79,7 @@ class SentPackets:
             self._packets.popitem(last=False)
             self._bytes -= len(oldest.packet.payload)
 
-    def again(
-        self, sequence_number: int, now: float, round_trip_s: float | None
-    ) -> RtpPacket | None:
+    def again(self, sequence_number: int, now: float, round_trip_s: float | None) -> Repeat | None:
         """The packet to send again now; None: it is gone, is on its way, or it would be too much.
 
         Args:
@@ -88,8 +96,15 @@ class SentPackets:
             self.refused += 1
             return None
         sent.again_at = now
+        sent.times += 1
         self.resent += 1
-        return sent.packet
+        return Repeat(sent.packet, sent.times)
+
+    def once_more(self, packet: RtpPacket, now: float) -> bool:
+        """Whether a packet that `again` gave out may be sent one more time, to be on the safe side."""
+        may = self._may_spend(8 * len(packet.payload), now)
+        self.resent += may
+        return may
 
     def _may_spend(self, bits: int, now: float) -> bool:
         """Whether so much more may be sent again: at most the stream's own rate, by the second."""

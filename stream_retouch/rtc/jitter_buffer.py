@@ -9,7 +9,9 @@ Faults of aiortc 1.16's buffer:
 
 Cure: the RTP marker bit ends a frame (RFC 6184 section 5.1, RFC 7741 section 4.2). A hole is waited
 for `wait_s`; then everything up to the next key frame is given up, and nothing between the hole and
-that key frame is handed on. What comes too late is left out. Two traps: a run of padding-only
+that key frame is handed on. As long as that has not come whole there is nothing to win by it, so the
+hole is waited for `patience_s` more: what is lost three times in a row comes with the fourth request,
+before a key frame whose own packets are lost. What comes too late is left out. Two traps: a run of padding-only
 packets, which Chrome sends to probe the network, makes no frame (an empty packet would drain the
 decoder); and one packet that fills a gap may complete several frames.
 """
@@ -67,6 +69,8 @@ class MarkerJitterBuffer:
         self._entry, self._clock = entry, clock
         self.wait_s = WAIT_S
         """Seconds that a missing packet is waited for, from when it was noticed."""
+        self.patience_s = 0.0
+        """Seconds more, as long as no whole key frame is held behind it."""
         self.given_up = 0
         """Holes that were not filled in time."""
         self._complete: deque[EncodedFrame] = deque()
@@ -82,6 +86,7 @@ class MarkerJitterBuffer:
         self._next = 0  # from _origin up to here everything is held, unless a key frame is sought
         self._highest = 0
         self._hole: tuple[int, float] | None = None
+        self._entries: set[int] = set()  # behind the hole, where decoding can start
 
     @property
     def wants_key_frame(self) -> bool:
@@ -101,7 +106,10 @@ class MarkerJitterBuffer:
     @property
     def give_up_at(self) -> float | None:
         """When the hole at the front is given up, seconds of the clock; None without one."""
-        return None if self._hole is None else self._hole[1] + self.wait_s
+        if self._hole is None:
+            return None
+        whole = any(map(self._is_whole, self._entries))
+        return self._hole[1] + self.wait_s + (0.0 if whole else self.patience_s)
 
     def take(self) -> list[EncodedFrame]:
         """Every frame that is complete and was not taken yet, oldest first."""
@@ -127,6 +135,7 @@ class MarkerJitterBuffer:
             self._seek((number, number + 1))  # the latter may be first of its frame, it shows now
         else:
             self._advance()
+            self._note_entries(number)
         return False, None
 
     def expire(self) -> None:
@@ -141,6 +150,7 @@ class MarkerJitterBuffer:
         if self._started:
             self._drop_before(self._highest + 1)
             self._seeking, self._hole = True, None
+            self._entries.clear()
 
     def _give_up(self) -> None:
         self.given_up += 1
@@ -148,6 +158,7 @@ class MarkerJitterBuffer:
         # packet of a key frame, and come yet.
         self._drop_before(self._next)
         self._seeking, self._hole = True, None
+        self._entries.clear()
         self._seek(sorted(self._held))
 
     def _seek(self, numbers: tuple[int, ...] | list[int]) -> None:
@@ -169,6 +180,25 @@ class MarkerJitterBuffer:
             before = self._held.get(number - 1)
             return before is not None and before[0].timestamp != packet.timestamp
         return how is Entry.YES
+
+    def _note_entries(self, number: int) -> None:
+        if self._hole is None:
+            self._entries.clear()
+            return
+        for each in (number, number + 1):  # the latter may be first of its frame, it shows now
+            if each > self._hole[0] and self._can_start(each):
+                self._entries.add(each)
+
+    def _is_whole(self, number: int) -> bool:
+        """Whether the frame that begins with `number` is held to its end."""
+        first = self._held.get(number)
+        held = first
+        while held is not None and first is not None:
+            if held[0].marker or held[0].timestamp != first[0].timestamp:
+                return True
+            number += 1
+            held = self._held.get(number)
+        return False
 
     def _advance(self) -> None:
         """Hands on every frame that is complete, and notes the hole behind them."""

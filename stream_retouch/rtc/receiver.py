@@ -45,6 +45,8 @@ WAIT_S = 0.150
 """Wait for a missing packet, beyond the round trip that asking for it takes. After this alone a key frame
 is asked for too, if the packet could have come twice: a key frame takes a round trip as well, and the
 picture goes on with what is here first."""
+PATIENCE_S = 0.300
+"""What a missing packet is waited for beyond that, as long as no key frame has come whole."""
 LONGEST_ROUND_TRIP_S = 0.250
 """Longest round trip that is waited for; with a longer one a key frame is as quick."""
 
@@ -96,6 +98,7 @@ class VideoReception:
         self._loop = asyncio.get_running_loop()
         self._round_trip = RoundTrip(reported_round_trip)
         self._buffer = MarkerJitterBuffer(self._entry, self._loop.time)
+        self._buffer.patience_s = PATIENCE_S
         self._retransmission = Retransmission(self._round_trip, self._loop.time)
         self._requests = KeyFrameRequests()
         self._catch_up = CatchUp()

@@ -8,7 +8,8 @@ congestion that only delays and never loses.
 Policy: start at a rate that shows a good picture, and grow while all goes well. When every packet
 waits in a queue (queue_delay.py, the loop's own lag taken off), fall below what the network carries,
 the lower the longer the queue, so that it drains. When packets are lost, fall with the loss, unless
-that does not help: a radio link loses its share at any rate.
+that does not help (overrun.py). Loss that stays bounds the rate by what it makes of the picture
+(hold_ups.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from stream_retouch.rtc.hold_ups import COUNT_MS, HoldUps
+from stream_retouch.rtc.overrun import SLIGHT, Overrun
 from stream_retouch.rtc.queue_delay import QueueDelay
 
 LOWEST_BPS = 200_000
@@ -32,12 +35,6 @@ REACTION_MS = 200
 """From one step down to the next: the sender must have had time to follow."""
 STANDING_MS = 4000
 """A queue that does not drain this long, at a lower rate, is not ours: it becomes the new zero."""
-LOSS = 0.02
-"""Share of packets lost up to which all is well."""
-HEAVY_LOSS = 0.10
-"""From here on the network is overrun, whatever kind of network it is."""
-PROBE_SHARE = 0.6
-"""Once the rate has fallen to this share, loss that comes from overrun must have shrunk with it."""
 LOSS_WINDOW_MS = 1000
 THROUGHPUT_MS = 150
 STEP_MS = 25
@@ -81,24 +78,28 @@ class UplinkRate:
             start_bps, ceiling_bps: bits per second.
             lag_s: seconds that a packet which is read now may have waited for our event loop.
         """
-        self._streams, self._lag_s = streams, lag_s
+        self._lag_s = lag_s
         self._start_bps, self._ceiling_bps = start_bps, ceiling_bps
-        self.rate_bps = float(min(start_bps, ceiling_bps))
-        """What the sender is asked to keep to, bits per second."""
+        self._network_bps = float(min(start_bps, ceiling_bps))  # what it seems to carry
+        self._hold_ups = HoldUps(ceiling_bps)
         self._delay = QueueDelay()
         self._sources: dict[int, None] = {}
         self._arrived: deque[tuple[int, int]] = deque()
         self._arrived_bytes = 0
         self._step_at: int | None = None
-        self._told_at = self._loss_at = 0
+        self._told_at = self._loss_at = self._hold_ups_at = 0
         self._told_bps = self.rate_bps
         self._fell_at = -REACTION_MS
         self._queue_since: int | None = None
         self._queue_then = 0.0
         self._loss = 0.0
-        # (rate, loss) when it began to fall because of loss.
-        self._before_loss: tuple[float, float] | None = None
-        self._expected = self._lost = 0
+        self._overrun = Overrun()
+        self._losses, self._short_losses = _Losses(streams), _Losses(streams)
+
+    @property
+    def rate_bps(self) -> float:
+        """What the sender is asked to keep to, bits per second."""
+        return min(self._network_bps, self._hold_ups.most_bps)
 
     @property
     def queue_ms(self) -> float:
@@ -117,8 +118,9 @@ class UplinkRate:
         self._count(now, payload_size)
         if self._step_at is None or not 0 <= now - self._step_at <= 10 * TELL_MS:
             # The first packet, or the first after a long silence: there is nothing to judge yet.
-            self._step_at = self._loss_at = now
-            self._count_loss()
+            self._step_at = self._loss_at = self._hold_ups_at = now
+            self._losses.share()
+            self._short_losses.share()
         elif now - self._step_at >= STEP_MS:
             self._step(now, (now - self._step_at) / 1000)
             self._step_at = now
@@ -130,7 +132,10 @@ class UplinkRate:
     def _step(self, now: int, elapsed_s: float) -> None:
         if now - self._loss_at >= LOSS_WINDOW_MS:
             self._loss_at = now
-            self._fall_by_loss(self._count_loss())
+            self._fall_by_loss(self._losses.share())
+        if now - self._hold_ups_at >= COUNT_MS:
+            self._hold_ups_at = now
+            self._hold_ups.count(self._short_losses.share())
         queue_ms = self._delay.queue_ms
         if queue_ms is None:
             return
@@ -139,8 +144,8 @@ class UplinkRate:
         else:
             self._queue_since = None
             used = self._throughput_bps(now) >= UNUSED_SHARE * self.rate_bps
-            if queue_ms < CLEAR_MS and self._loss <= LOSS and used:
-                self._set(self.rate_bps * (1 + GROWTH_PER_S) ** elapsed_s)
+            if queue_ms < CLEAR_MS and self._loss <= SLIGHT and used:
+                self._set(self._network_bps * (1 + GROWTH_PER_S) ** elapsed_s)
 
     def _fall_by_delay(self, now: int, queue_ms: float) -> None:
         if self._queue_since is None or queue_ms < 0.8 * self._queue_then:
@@ -159,22 +164,11 @@ class UplinkRate:
 
     def _fall_by_loss(self, loss: float) -> None:
         self._loss = loss
-        if loss <= LOSS:
-            self._before_loss = None
-            return
-        if self._before_loss is None:
-            self._before_loss = self.rate_bps, loss
-        rate, first = self._before_loss
-        if self.rate_bps <= PROBE_SHARE * rate:
-            # A network that carries no more than it did then would lose this much now.
-            overrun = max(0.0, 1 - (1 - first) * rate / self.rate_bps)
-            if loss > (first + overrun) / 2:
-                return
-        self._set(self.rate_bps * (1 - (loss if loss > HEAVY_LOSS else loss / 2)))
+        self._set(self._overrun.lowered(self._network_bps, loss))
 
     def _set(self, rate_bps: float) -> None:
         lowest = min(LOWEST_BPS, self._start_bps)
-        self.rate_bps = min(max(rate_bps, lowest), self._ceiling_bps)
+        self._network_bps = min(max(rate_bps, lowest), self._ceiling_bps)
 
     def _count(self, now: int, size: int) -> None:
         self._arrived.append((now, size))
@@ -185,8 +179,16 @@ class UplinkRate:
     def _throughput_bps(self, now: int) -> float:
         return 8000 * self._arrived_bytes / THROUGHPUT_MS
 
-    def _count_loss(self) -> float:
-        """Share of packets lost since the last call, 0..1."""
+
+class _Losses:
+    """Counts the packets lost from one look to the next."""
+
+    def __init__(self, streams: Mapping[int, PacketCounts]) -> None:
+        self._streams = streams
+        self._expected = self._lost = 0
+
+    def share(self) -> float:
+        """Share of packets lost since the last look, 0..1."""
         expected = sum(stream.packets_expected for stream in self._streams.values())
         lost = sum(stream.packets_lost for stream in self._streams.values())
         new, new_lost = expected - self._expected, lost - self._lost

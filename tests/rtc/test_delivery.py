@@ -9,7 +9,7 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtcpSrPacket
 
-from stream_retouch.rtc.delivery import Delivery, Picture
+from stream_retouch.rtc.delivery import APART_S, Delivery, Picture
 from stream_retouch.rtc.downlink_rate import DownlinkRate
 from stream_retouch.rtc.limits import RateLimits
 from stream_retouch.rtc.private import private, replace_private
@@ -119,6 +119,75 @@ def test_a_lost_packet_is_sent_again_at_once_by_rtx() -> None:
             again.sequence_number + 1,
         ]
         assert (stream.delivery.nacks, stream.delivery.history.gone) == (3, 1)
+        await stream.sender.stop()
+
+    simulate(main)
+
+
+@pytest.mark.parametrize(("loss", "copies"), [(0.0, 1), (0.03, 1), (0.1, 2), (0.4, 1)])
+def test_over_a_lossy_link_it_is_sent_again_twice(loss: float, copies: int) -> None:
+    async def main() -> None:
+        stream = Stream()
+        await stream.start()
+        await stream.send(*(picture(10, 3000 * n) for n in range(10)))
+        await stream.report(0.0, 1000)
+        await stream.report(loss, 2000)
+        lost = stream.packets[50]
+        await stream.nack(lost.sequence_number)
+        assert len(stream.again) == 1
+        await asyncio.sleep(APART_S)
+        await asyncio.sleep(0)
+        assert len(stream.again) == copies
+        assert len({p.sequence_number for p in stream.again}) == copies
+        assert {p.payload[2:] for p in stream.again} == {lost.payload}
+        assert stream.delivery.history.resent == copies
+        await stream.sender.stop()
+
+    simulate(main)
+
+
+def test_a_second_request_is_answered_twice() -> None:
+    async def main() -> None:
+        stream = Stream()
+        await stream.start()
+        await stream.send(picture(1, 0))
+        (lost,) = stream.packets
+        for copies in (1, 3):
+            await stream.nack(lost.sequence_number)
+            await asyncio.sleep(0.05)
+            assert len(stream.again) == copies
+        await stream.sender.stop()
+
+    simulate(main)
+
+
+def test_without_rtx_there_is_no_second_copy() -> None:
+    async def main() -> None:
+        stream = Stream([VP8])
+        await stream.start()
+        await stream.send(picture(1, 0))
+        (lost,) = stream.packets
+        for sent in (2, 3):
+            await stream.nack(lost.sequence_number)
+            await asyncio.sleep(0.05)
+            assert len(stream.packets) == sent
+        await stream.sender.stop()
+
+    simulate(main)
+
+
+def test_a_copy_that_is_due_after_the_end_is_left_out() -> None:
+    async def main() -> None:
+        stream = Stream()
+        await stream.start()
+        await stream.send(picture(1, 0))
+        (lost,) = stream.packets
+        await stream.nack(lost.sequence_number)
+        await asyncio.sleep(0.05)
+        await stream.nack(lost.sequence_number)
+        stream.wire.broken = True
+        await asyncio.sleep(0.05)
+        assert len(stream.again) == 2
         await stream.sender.stop()
 
     simulate(main)

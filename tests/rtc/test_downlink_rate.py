@@ -85,9 +85,19 @@ def test_behind_a_bottleneck_the_first_report_finds_its_rate() -> None:
     assert Receiver().report(0.6) == pytest.approx(1_000_000, rel=0.06)
 
 
-def test_random_loss_never_goes_below_what_tcp_would_take() -> None:
-    for loss, floor in ((0.03, 1_063_000), (0.05, 708_000)):
-        assert Receiver().report(loss, seconds=300) == pytest.approx(floor, rel=0.02)
+def test_loss_that_stays_whatever_is_sent_takes_two_fifths_at_most() -> None:
+    for loss in (0.03, 0.05, 0.10):
+        assert 1_350_000 < Receiver().report(loss, seconds=300) <= 1_500_000
+    # A rate that began low does not sink below what TCP would take.
+    low = RateLimits(min_bps=300_000, start_bps=800_000, max_bps=3_000_000)
+    for loss, floor in ((0.03, 800_000), (0.05, 708_000)):
+        assert Receiver(low).report(loss, seconds=300) == pytest.approx(floor, rel=0.02)
+
+
+def test_loss_that_grows_is_another_and_is_fallen_for_again() -> None:
+    receiver = Receiver()
+    held = receiver.report(0.05, seconds=60)
+    assert receiver.report(0.5) == pytest.approx(held / 2, rel=0.02)
 
 
 def test_the_tcp_equation_gives_known_values() -> None:

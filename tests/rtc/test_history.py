@@ -26,7 +26,7 @@ def test_a_second_of_packets_is_there_at_any_rate() -> None:
         second = rate // 8 // 1200
         for back in (1, second // 2, second):
             again = history.again((number - back) % 65_536, now, 0.05)
-            assert again is not None and again.sequence_number == (number - back) % 65_536
+            assert again is not None and again.packet.sequence_number == (number - back) % 65_536
         assert history.again((number - 3 * second) % 65_536, now, 0.05) is None
 
 
@@ -52,7 +52,7 @@ def test_a_number_that_comes_again_is_the_new_packet() -> None:
     history.add(packet(7, size=10), 0.0)
     history.add(packet(7, size=20), 1.0)
     again = history.again(7, 1.0, None)
-    assert again is not None and len(again.payload) == 20
+    assert again is not None and len(again.packet.payload) == 20
     assert history.size == (1, 20)
 
 
@@ -88,5 +88,5 @@ def test_a_receiver_that_asks_for_everything_all_the_time_gets_the_streams_rate_
             again = history.again(
                 (number - back - millisecond) % 65_536, now + millisecond / 1e3, 0.0
             )
-            bits += 8 * len(again.payload) if again is not None else 0
+            bits += 8 * len(again.packet.payload) if again is not None else 0
     assert 3_000_000 < bits <= 3_000_000 * 3  # a second in advance, and two seconds

@@ -123,6 +123,42 @@ def test_a_packet_that_comes_twice_changes_nothing() -> None:
     assert fed(buffer, packet(2, 180, b"b", marker=True)) == [(b"b", 180)]
 
 
+def test_while_no_key_frame_has_come_whole_a_hole_is_waited_for_longer() -> None:
+    buffer, clock = waiting()
+    buffer.patience_s = 0.3
+    assert fed(buffer, packet(3, 180, b"b", marker=True)) == []  # 2 is missing
+    clock.now += 0.25
+    buffer.expire()
+    assert buffer.given_up == 0
+    # A key frame begins, one of its packets is missing too.
+    assert fed(buffer, packet(4, 270, b"K"), packet(6, 270, b"z", marker=True)) == []
+    buffer.expire()
+    assert buffer.given_up == 0 and buffer.give_up_at == pytest.approx(100.5)
+    assert fed(buffer, packet(2, 180, b"a")) == [(b"ab", 180)]  # what was waited for
+    assert fed(buffer, packet(5, 270, b"y")) == [(b"Kyz", 270)]
+    assert buffer.give_up_at is None
+
+
+def test_a_key_frame_that_has_come_whole_ends_the_wait() -> None:
+    buffer, clock = waiting()
+    buffer.patience_s = 0.3
+    assert fed(buffer, packet(3, 180, b"b", marker=True), packet(4, 270, b"K")) == []
+    clock.now += 0.25
+    assert fed(buffer, packet(5, 270, b"z", marker=True)) == []
+    buffer.expire()
+    assert (buffer.given_up, buffer.wants_key_frame) == (1, False)
+    assert [(frame.data, frame.timestamp) for frame in buffer.take()] == [(b"Kz", 270)]
+
+
+def test_patience_ends() -> None:
+    buffer, clock = waiting()
+    buffer.patience_s = 0.3
+    assert fed(buffer, packet(3, 180, b"b", marker=True)) == []
+    clock.now += 0.5
+    buffer.expire()
+    assert (buffer.given_up, buffer.wants_key_frame) == (1, True)
+
+
 def test_a_hole_is_waited_for_and_then_everything_up_to_the_next_key_frame_is_left_out() -> None:
     buffer, clock = waiting()
     assert fed(buffer, packet(2, 180, b"a", marker=True), packet(3, 270, b"b")) != []
