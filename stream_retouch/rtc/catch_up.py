@@ -1,6 +1,6 @@
 """Hands frames that waited behind a missing packet to the decoder a little apart.
 
-Fault: when the packet comes, two or three frames are complete in the same moment. Newest wins from
+Fault: when the packet comes, several frames are complete in the same moment. Newest wins from
 the decoder on, so all but one of them would be thrown away, and at one lost packet in a hundred a
 stream of 30 frames a second looks like one of 25.
 
