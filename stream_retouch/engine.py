@@ -75,7 +75,8 @@ class Conditioning:
 class EditLayer:
     """What to change in one aligned crop, 8 bits a channel, to be applied to the frame at full resolution.
 
-    In full-range BT.601 code values: ``Y' = Y + M*((g-1)*(Y-mu) + o)``, ``Cb' = Cb + M*cb``, ``Cr' = Cr + M*cr``.
+    In full-range BT.601 code values: ``Y' = Y + M*((g-1)*(Y-mu-t) + o)`` and ``Cb' = Cb + M*((g-1)*(Cb-<Cb>) + cb)``,
+    Cr alike, where t is the skin's own fine texture and <Cb> the mean around (media.paste).
     """
 
     codes: NDArray[np.uint8]

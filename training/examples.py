@@ -6,7 +6,7 @@ Shapes: B batch, R side of the aligned picture at frame resolution, K categories
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from engines.retouchgpt.canonical import amount_class, tokens
-from stream_retouch.engine import CROP_SIZE, LANDMARKS
+from stream_retouch.engine import CROP_SIZE, LANDMARKS, REQUEST_SIZE
 from stream_retouch.language.plan import (
     CATEGORIES,
     REGIONS,
@@ -24,8 +24,10 @@ from stream_retouch.language.plan import (
     amounts,
     request_map,
 )
+from stream_retouch.media.edits import Edit
 from stream_retouch.media.regions import FaceMaps, face_maps
 from stream_retouch.media.skin import skin_evidence
+from stream_retouch.media.texture import texture_of
 from training.imperfections import Canvas, Mark, category_masks, compose, paint_face
 from training.own_marks import own_marks
 from training.paste import CELLS
@@ -83,6 +85,10 @@ class Example:
     """(17, 12) class of amount of every pair."""
     labelled: bool = True
     """Whether `masks` tell the kinds apart; else every channel is where anything was retouched, of whatever kind."""
+    texture: NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros((REQUEST_SIZE,) * 2, np.float32)
+    )
+    """(32, 32) strength of the skin's fine texture where nothing is to change, code values."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -245,7 +251,16 @@ def asked(
     source8, targets8 = all_degraded(compose(face.canvas, marks, [1.0] * len(marks)), targets, rng)
     masks = category_masks(marks, source8.shape[0], crop_size // 2)
     return [
-        asked_of(source8, target8, plan, request, masks, face.may_be_real, crop_size)
+        asked_of(
+            source8,
+            target8,
+            plan,
+            request,
+            masks,
+            face.may_be_real,
+            crop_size,
+            skin=regions.regions.max(0),
+        )
         for target8, plan, request in zip(targets8, plans, requests, strict=True)
     ]
 
@@ -259,6 +274,7 @@ def asked_of(
     real: NDArray[np.float32],
     crop_size: int,
     labelled: bool = True,
+    skin: NDArray[np.float32] | None = None,
 ) -> Example:
     """An example of its pictures, plan and maps; arguments as in `Example`, maps 0..1."""
     side, layer = source.shape[0], crop_size // 2
@@ -269,10 +285,11 @@ def asked_of(
     away = cv2.resize(real, (layer, layer), interpolation=cv2.INTER_AREA)
     apart = widest(np.asarray(cv2.absdiff(source, target), np.uint8)) / np.float32(TOLD_APART)
     changed = cv2.resize(np.minimum(apart, 1), (layer, layer), interpolation=cv2.INTER_AREA)
+    crop = np.asarray(cv2.resize(source, (crop_size, crop_size), interpolation=method), np.uint8)
     return Example(
         source,
         target,
-        np.asarray(cv2.resize(source, (crop_size, crop_size), interpolation=method), np.uint8),
+        crop,
         request,
         (masks * 255).astype(np.uint8),
         (changed * 255).astype(np.uint8),
@@ -280,7 +297,23 @@ def asked_of(
         words,
         np.vectorize(amount_class, otypes=[np.int64])(amounts(plan)),
         labelled,
+        np.zeros((REQUEST_SIZE,) * 2, np.float32)
+        if skin is None
+        else _texture(crop, changed, skin),
     )
+
+
+def _texture(
+    crop: NDArray[np.uint8], changed: NDArray[np.float32], skin: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """As the frame path measures it around an edit that does just what is asked."""
+    if len(crop) != CROP_SIZE:
+        crop = np.asarray(
+            cv2.resize(crop, (CROP_SIZE,) * 2, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    channels = np.ones((4, *changed.shape), np.float32)
+    edit = Edit(channels, np.maximum(changed, 1e-3).astype(np.float32), 0.0, skin)
+    return texture_of(crop, skin, edit)
 
 
 def shaken(points: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -345,6 +378,7 @@ def collate(examples: list[Example], window: tuple[int, int]) -> dict[str, torch
         "words",
         "classes",
         "labelled",
+        "texture",
     )
     batch = {n: np.stack([getattr(e, n) for e in examples]) for n in names}
     step = batch["source"].shape[1] // batch["masks"].shape[-1]

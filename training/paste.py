@@ -14,6 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
+from stream_retouch.engine import CROP_SIZE, LAYER_SIZE
+from stream_retouch.media.paste import CHROMA_SPREAD, SPARED
+from stream_retouch.media.texture import FINE_PX
+
 _RGB_TO_YCC = torch.tensor(
     ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 )
@@ -45,6 +49,8 @@ class Planes:
 
 CELLS = 64
 """Side of the window of the layer that is pasted, cells."""
+CELL_CROP_PX = CROP_SIZE / LAYER_SIZE
+"""Crop pixels across a cell of the layer of 128."""
 
 
 def upsampled(
@@ -73,8 +79,9 @@ def paste(
     skin_luma_B: torch.Tensor,
     window: tuple[int, int] = (0, 0),
     shift: tuple[int, int] = (0, 0),
+    texture_Btt: torch.Tensor | None = None,
 ) -> Planes:
-    """``Y' = Y + M*((g-1)*(Y-mu) + o)``, ``C' = C + M*c``.
+    """``Y' = Y + M*((g-1)*(Y-mu-t) + o)``, ``C' = C + M*((g-1)*(C-<C>) + c)``, as media.paste says it.
 
     Args:
         source: the picture inside the window, a whole and even number of pixels to a cell.
@@ -83,16 +90,57 @@ def paste(
         skin_luma_B: mu, code values.
         window: the window's first column and row, cells.
         shift: see `upsampled`.
+        texture_Btt: strength of the skin's fine texture over the whole layer, code values (media.texture); None: none
+            is spared.
     """
     step = source.y.shape[-1] // CELLS
-    up = upsampled(torch.cat((layer_B4LL, mask_B1LL), 1), window, step, shift)
-    return applied(source, up, skin_luma_B)
+    parts = with_texture(layer_B4LL, mask_B1LL, texture_Btt)
+    return applied(source, upsampled(parts, window, step, shift), skin_luma_B, step)
 
 
-def applied(source: Planes, up_B5RR: torch.Tensor, skin_luma_B: torch.Tensor) -> Planes:
-    """The formula of `paste` with layer and mask (the fifth channel) at the picture's size."""
-    flatten, offset, mask = up_B5RR[:, :1], up_B5RR[:, 1:2] / 255.0, up_B5RR[:, 4:]
+def with_texture(
+    layer_B4LL: torch.Tensor, mask_B1LL: torch.Tensor, texture_Btt: torch.Tensor | None
+) -> torch.Tensor:
+    """(B, 6, L, L): layer, mask and strength of texture, as `applied` takes them."""
+    if texture_Btt is None:
+        texture_B1LL = torch.zeros_like(mask_B1LL)
+    else:
+        whole = texture_Btt[:, None].to(mask_B1LL)
+        texture_B1LL = F.interpolate(whole, mask_B1LL.shape[-2:], mode="bilinear")
+    return torch.cat((layer_B4LL, mask_B1LL, texture_B1LL), 1)
+
+
+def applied(
+    source: Planes, up_B6RR: torch.Tensor, skin_luma_B: torch.Tensor, step: float
+) -> Planes:
+    """The formula of `paste` with layer, mask and texture at the picture's size, `step` pixels to a layer cell."""
+    flatten, offset, mask = up_B6RR[:, :1], up_B6RR[:, 1:2] / 255.0, up_B6RR[:, 4:5]
     mu = skin_luma_B[:, None, None, None] / 255.0
-    y = source.y + mask * (offset - flatten * (source.y - mu))
-    halves = F.avg_pool2d(up_B5RR[:, 2:], 2)
-    return Planes(y, source.c + halves[:, 2:] * halves[:, :2] / 255.0)
+    kept = _texture(source.y, up_B6RR[:, 5:] * (SPARED / 255.0), step)
+    y = source.y + mask * (offset - flatten * (source.y - mu - kept))
+    halves = F.avg_pool2d(up_B6RR[:, 2:5], 2)
+    rest = source.c - _blurred(source.c, CHROMA_SPREAD * step / 2)
+    chroma = halves[:, 2:] * halves[:, :2] / 255.0 - F.avg_pool2d(mask * flatten, 2) * rest
+    return Planes(y, source.c + chroma)
+
+
+@torch.no_grad()
+def _texture(luma_B1RR: torch.Tensor, spared_B1RR: torch.Tensor, step: float) -> torch.Tensor:
+    """What is no stronger than `spared` of what luma differs by from the mean around."""
+    side = 2 * round(FINE_PX * step / CELL_CROP_PX / 2) + 1
+    around = F.pad(luma_B1RR, (side // 2,) * 4, mode="replicate")
+    fine = luma_B1RR - F.avg_pool2d(around, side, 1)
+    limit = spared_B1RR**4
+    return fine * limit / (fine**4 + limit + 1e-16)
+
+
+@torch.no_grad()
+def _blurred(planes_BCRR: torch.Tensor, sigma: float) -> torch.Tensor:
+    """The Gaussian mean, replicated beyond the edge."""
+    reach = max(1, round(3 * sigma))
+    x = torch.arange(-reach, reach + 1, device=planes_BCRR.device, dtype=planes_BCRR.dtype)
+    line = torch.exp(-(x**2) / (2 * sigma**2))
+    line = (line / line.sum()).expand(planes_BCRR.shape[1], 1, 1, -1)
+    groups = planes_BCRR.shape[1]
+    wide = F.pad(planes_BCRR, (reach,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(wide, line, groups=groups), line.mT, groups=groups)

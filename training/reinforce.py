@@ -40,7 +40,7 @@ from torch.nn import functional as F
 
 from engines.retouchgpt.config import RetouchGPTConfig
 from engines.retouchgpt.model import FrameOutput, RetouchGPT
-from training.paste import Planes, applied
+from training.paste import Planes, applied, with_texture
 from training.recipe import Reinforce
 from training.step import Answer, part
 
@@ -188,12 +188,13 @@ class Goal:
 def pasted(x_B3SS: torch.Tensor, out: FrameOutput) -> torch.Tensor:
     """The crops 0..1 with their edit, at the crop's resolution and in 4:2:0, as a frame of that size would show it."""
     side = x_B3SS.shape[-1]
-    layer = torch.cat((out.layer.float(), out.mask.float()), 1)
+    layer = with_texture(out.layer.float(), out.mask.float(), None)
     up = F.interpolate(layer, (side, side), mode="bilinear", align_corners=False)
     source = Planes.of(x_B3SS)
     box = (0, 0, side, side)
     # chroma halved and doubled again would count as a change: only what the edit adds is taken
-    change = applied(source, up, out.skin_luma.float()).rgb(box) - source.rgb(box)
+    pasted = applied(source, up, out.skin_luma.float(), side / layer.shape[-1])
+    change = pasted.rgb(box) - source.rgb(box)
     return (x_B3SS + change).clamp(0, 1)
 
 

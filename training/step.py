@@ -144,7 +144,9 @@ def figures(model: RetouchGPT, batch: dict[str, torch.Tensor]) -> dict[str, floa
         Planes.of(batch[n].permute(0, 3, 1, 2).float() / 255.0) for n in ("source", "target")
     )
     x0, y0 = (int(v) for v in batch["window"])
-    result = paste(source, out.layer, out.mask, out.skin_luma, (x0, y0))
+    result = paste(
+        source, out.layer, out.mask, out.skin_luma, (x0, y0), texture_Btt=batch.get("texture")
+    )
     wanted = (target.y - source.y).abs() > 6 / 255
     still = (target.y - source.y).abs() < 1 / 255
 

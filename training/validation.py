@@ -29,7 +29,7 @@ from stream_retouch.media.regions import face_maps
 from stream_retouch.media.skin import skin_evidence
 from training.examples import TOLD_APART, Example, asked_of, cut, paintable
 from training.imperfections import Canvas, category_masks, compose, paint_face
-from training.paste import Planes, applied
+from training.paste import Planes, applied, with_texture
 from training.plans import random_plan
 from training.portrait_cache import CachedPortrait, PortraitCache
 
@@ -87,7 +87,16 @@ def _painted(portrait: CachedPortrait, rng: np.random.Generator, crop_size: int)
     cover = category_masks(marks, side, side)
     masks = category_masks(marks, side, layer)
     return Scene(
-        asked_of(source, target, plan, request, masks, face.may_be_real, crop_size),
+        asked_of(
+            source,
+            target,
+            plan,
+            request,
+            masks,
+            face.may_be_real,
+            crop_size,
+            skin=maps.regions.max(0),
+        ),
         picture,
         skin > 0.5,
         {c.value: cover[CATEGORIES.index(c)] > _COVERED for c in painted},
@@ -156,9 +165,10 @@ def retouched(model: RetouchGPT, example: Example) -> Rgb:
     crop = torch.from_numpy(example.crop)[None].to(device).permute(0, 3, 1, 2).float() / 255.0
     out, _ = model(crop, *given, torch.ones(1, device=device))
     step = example.source.shape[0] // out.mask.shape[-1]
-    both = torch.cat((out.layer, out.mask), 1)
+    texture = torch.from_numpy(example.texture)[None].to(device)
+    both = with_texture(out.layer, out.mask, texture)
     up = F.interpolate(both, scale_factor=float(step), mode="bilinear", align_corners=False)
-    return _codes(applied(_planes(example.source, device), up, out.skin_luma))
+    return _codes(applied(_planes(example.source, device), up, out.skin_luma, step))
 
 
 def _planes(picture: NDArray[np.uint8], device: torch.device) -> Planes:

@@ -58,11 +58,11 @@ class Edit:
     """mu, 0..255."""
     texture: Plane
     """(REQUEST_SIZE, REQUEST_SIZE) standard deviation of the skin's fine luma texture, code
-    values, over the whole crop: how much grain a fully flattened place gets back."""
+    values, over the whole crop: what flattening is to leave."""
 
 
 def edit_of(layer: EditLayer, texture: Plane | None = None) -> Edit:
-    """The layer as floats, its mask feathered at the crop's edge; without `texture` no grain."""
+    """The layer as floats, its mask feathered at the crop's edge; without `texture` none is spared."""
     return Edit(
         channels=(layer.codes - _NEUTRAL) * _STEPS,
         mask=layer.mask * _feather(layer.mask.shape[0]),

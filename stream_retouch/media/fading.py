@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_retouch.media.edits import Edit, mixed, scaled, tinted
-from stream_retouch.media.grain import Texture
 from stream_retouch.media.smoothing import LayerSmoother
+from stream_retouch.media.texture import Texture
 
 FADE_IN_S = 0.3
 """A new look fades in over this time while the one before fades out."""

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_retouch.engine import LAYER_SIZE
+from stream_retouch.engine import CROP_SIZE, LAYER_SIZE
 from stream_retouch.media.affine import (
     Affine,
     axis_aligned,
@@ -28,7 +28,7 @@ from stream_retouch.media.affine import (
 from stream_retouch.media.colour import Coding, coding
 from stream_retouch.media.edits import CB, CR, FLATTEN, OFFSET, Edit, halved
 from stream_retouch.media.frames import SHRINK_FROM, Picture, frame_with, planes_of
-from stream_retouch.media.grain import LEAST_FLATTENING, grain_of
+from stream_retouch.media.texture import FINE_PX
 
 LEAST_MASK = 1 / 255
 """Mask values below this are 0: one code of the engine's 8-bit mask."""
@@ -44,6 +44,13 @@ COARSE_FROM = 2.5
 between is put there after: a quarter of the work. Against sampling everywhere one pixel in 1,500
 of a real edit differs by more than a code, at 3.7 one in 8,000; at the hard edge of a mask of few
 layer pixels by up to 4 codes."""
+
+SPARED = 1.5
+"""Fine luma so many times as strong as the texture around is half kept when it is flattened, what
+is stronger hardly, what is weaker nearly whole."""
+CHROMA_SPREAD = 0.5
+"""Standard deviation, layer pixels, of the Gaussian mean that chroma is flattened towards: about
+what Cb and Cr of a layer cannot tell apart. A small mole would leave a pink dot without."""
 
 _SAMPLING = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
@@ -102,8 +109,10 @@ def paste(
 def _apply(canvas: Picture, transform: Affine, edit: Edit) -> None:
     """Changes the planes of `canvas`, a frame that is ours to write, as `edit` says.
 
-    ``Y' = Y + M*((g-1)*(Y-mu) + o)`` and ``C' = C + M*c`` in full-range BT.601, expressed in the
-    frame's own range and matrix (see media.colour). Rounded to nearest, kept within 0..255.
+    ``Y' = Y + M*((g-1)*(Y-mu-t) + o)`` and ``C' = C + M*((g-1)*(C-<C>) + c)`` in full-range BT.601,
+    expressed in the frame's own range and matrix (see media.colour). <C> is the mean around, and t
+    the skin's own texture, ``y * s^4 / (y^4 + s^4)`` with y what Y differs by from the mean around and
+    s SPARED times the strength of the texture. Rounded to nearest, kept within 0..255.
     """
     to_frame = compose(transform, crop_from_grid(edit.mask.shape[0]))
     if edit.mask.shape[0] > LAYER_SIZE and scale_of(to_frame) * SHRINK_FROM < 1.0:
@@ -115,12 +124,12 @@ def _apply(canvas: Picture, transform: Affine, edit: Edit) -> None:
         return
     to_layer = invert(to_frame)
     code = coding(canvas.matrix, canvas.full_range)
-    luma = _LumaEdit.of(edit, code, to_layer, box)
+    luma = _LumaEdit.of(edit, code, to_layer, box, canvas.y)
     # All luma before any chroma: in BT.709 the luma that is flattened depends on chroma.
     for strip in luma.strips():
         _change_luma(canvas, code, strip, luma)
-    if edit.channels[CB:].any():
-        _change_chroma(canvas, box, _chroma_layers(code, edit), to_layer, luma.chroma_mask())
+    if edit.channels[CB:].any() or edit.channels[FLATTEN].any():
+        _change_chroma(canvas, box, _chroma_layers(code, edit), to_layer, luma)
 
 
 def _box(mask: Floats, to_frame: Affine, canvas: Picture) -> _Box | None:
@@ -145,7 +154,7 @@ def _even(low: float, high: float, end: int) -> tuple[int, int]:
 @dataclass(frozen=True, slots=True, eq=False)
 class _LumaEdit:
     """The luma part of an edit over a box of the frame, in its codes:
-    ``Y' = Y + flatten * (grain - Y) + change``.
+    ``Y' = Y + flatten * (t - Y) + change``, with t as in `_apply`, of `spared` for s.
 
     Its planes lie on a grid of `step` pixels over the box, a coarse one with one more of them
     around it: what lies between is told by both neighbours.
@@ -160,13 +169,13 @@ class _LumaEdit:
     """(h, w) M * (1-g)."""
     change: Floats
     """(h, w) M * (o + (1-g) * mu)."""
-    grain: Floats | None
-    """(n, n) over the crop."""
-    to_grain: Affine
-    """From luma pixels of the frame to pixels of `grain`."""
+    spared: Floats
+    """(h, w) SPARED * texture."""
+    mean: Codes | None
+    """(H, W) mean luma around each pixel of the box; None where nothing is to be spared."""
 
     @classmethod
-    def of(cls, edit: Edit, code: Coding, to_layer: Affine, box: _Box) -> _LumaEdit:
+    def of(cls, edit: Edit, code: Coding, to_layer: Affine, box: _Box, luma: Codes) -> _LumaEdit:
         offset = edit.channels[OFFSET]
         # What the edit's cb and cr are worth in the luma of the frame's matrix.
         for weight, channel in zip(code.luma_of_chroma, (CB, CR), strict=True):
@@ -179,25 +188,20 @@ class _LumaEdit:
         if step == 2:
             shape, first = ((rows + 1) // 2 + 2, (columns + 1) // 2 + 2), -1.5
         to_luma = axis_aligned(step, box.x0 + first, step, box.y0 + first)
-        layers = _merged(edit.mask, edit.channels[FLATTEN], offset * scale)
-        mask, flatten, change = _split(_sampled(layers, compose(to_layer, to_luma), shape))
+        texture = cv2.resize(edit.texture, edit.mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        layers = _merged(edit.mask, edit.channels[FLATTEN], offset * scale, _floats(texture))
+        mask, flatten, change, spared = _split(_sampled(layers, compose(to_layer, to_luma), shape))
         cv2.threshold(mask, LEAST_MASK * (1 - 1e-6), 0.0, cv2.THRESH_TOZERO, dst=mask)
         change += flatten * np.float32(edit.skin_luma * code.luma_scale + code.luma_zero)
         change *= mask
         flatten *= mask
-        to_crop = compose(crop_from_grid(edit.mask.shape[0]), to_layer)
-        grain = grain_of(edit, 1.0 / scale_of(to_crop))
-        return cls(
-            box=box,
-            step=step,
-            mask=mask,
-            flatten=flatten,
-            change=change,
-            grain=None if grain is None else grain * scale,
-            to_grain=to_crop
-            if grain is None
-            else compose(invert(crop_from_grid(grain.shape[0])), to_crop),
-        )
+        spared *= SPARED * scale
+        mean = None
+        if edit.texture.any() and flatten.any():
+            crop_px = edit.mask.shape[0] / CROP_SIZE / scale_of(to_layer)
+            side = 2 * round(FINE_PX * crop_px / 2) + 1
+            mean = _mean_around(luma, box, side)
+        return cls(box, step, mask, flatten, change, spared, mean)
 
     def strips(self) -> list[_Box]:
         """Parts of the box, top to bottom, no pixel twice, that hold all places with a mask."""
@@ -224,27 +228,54 @@ class _LumaEdit:
         wide = cv2.resize(near, twice, interpolation=cv2.INTER_LINEAR)
         return _floats(wide[2 : 2 + rows, 2 : 2 + columns])
 
-    def chroma_mask(self) -> Floats:
-        """The mask at the box's chroma pixels: the mean of those of their four luma pixels, or, on a
-        coarse grid, the sample in the middle of these."""
-        return self.mask[1:-1, 1:-1] if self.step == 2 else _halved(self.mask)
+    def mean_of(self, strip: _Box) -> Codes:
+        """`mean` at each luma pixel of a strip."""
+        assert self.mean is not None
+        rows = slice(strip.y0 - self.box.y0, strip.y1 - self.box.y0)
+        return self.mean[rows, strip.x0 - self.box.x0 : strip.x1 - self.box.x0]
+
+    def at_chroma(self, plane: Floats) -> Floats:
+        """One of the planes at the box's chroma pixels: the mean of those of their four luma pixels,
+        or, on a coarse grid, the sample in the middle of these."""
+        return plane[1:-1, 1:-1] if self.step == 2 else _halved(plane)
 
 
 def _change_luma(canvas: Picture, code: Coding, strip: _Box, edit: _LumaEdit) -> None:
     """Applies the luma part in a strip of its box."""
     luma = canvas.y[strip.luma]
     flatten, change = edit.within(strip, edit.flatten), edit.within(strip, edit.change)
-    most = float(flatten.max())
-    if most > 0.0:
+    if float(flatten.max()) > 0.0:
         level = luma.astype(np.float32)
+        kept = None
+        if edit.mean is not None:
+            kept = _texture(level, edit.mean_of(strip), edit.within(strip, edit.spared))
         if code.luma601_of_chroma.any():
             level += _luma_in_chroma(canvas, code, strip)
-        if edit.grain is not None and most > LEAST_FLATTENING:
-            shift = axis_aligned(1.0, strip.x0, 1.0, strip.y0)
-            level -= _sampled(edit.grain, compose(edit.to_grain, shift), luma.shape)
+        if kept is not None:
+            level -= kept
         level *= flatten
         change = np.subtract(change, level, out=level)
     cv2.add(luma, change, dst=luma, dtype=cv2.CV_8U)
+
+
+def _texture(luma: Floats, mean: Codes, spared: Floats) -> Floats:
+    """t of `_apply`, frame codes."""
+    fine = luma - mean
+    limit, whole = np.square(spared), fine * fine
+    limit *= limit
+    whole *= whole
+    whole += limit
+    whole += np.float32(1e-6)  # where nothing is to be spared nothing is
+    fine *= limit
+    fine /= whole
+    return fine
+
+
+def _mean_around(luma: Codes, box: _Box, side: int) -> Codes:
+    """The mean of `side` x `side` pixels around each of a box."""
+    y, x = max(box.y0 - side, 0), max(box.x0 - side, 0)
+    mean = cv2.blur(luma[y : box.y1 + side, x : box.x1 + side], (side, side))
+    return np.asarray(mean[box.y0 - y :, box.x0 - x :][: box.y1 - box.y0, : box.x1 - box.x0])
 
 
 def _chroma_layers(code: Coding, edit: Edit) -> Floats:
@@ -271,15 +302,21 @@ def _luma_in_chroma(canvas: Picture, code: Coding, box: _Box) -> Floats:
 
 
 def _change_chroma(
-    canvas: Picture, box: _Box, layers: Floats, to_layer: Affine, mask: Floats
+    canvas: Picture, box: _Box, layers: Floats, to_layer: Affine, luma: _LumaEdit
 ) -> None:
-    """Applies the chroma part in `box`; `mask` is that of its chroma pixels."""
+    """Applies the chroma part in `box`, that of `luma`."""
     u, v = canvas.u[box.chroma], canvas.v[box.chroma]
     shift = axis_aligned(1.0, box.x0 // 2, 1.0, box.y0 // 2)
     to_layers = compose(to_layer, compose(luma_from_chroma(canvas.siting), shift))
     changes = _split(_sampled(layers, to_layers, u.shape))
+    mask, flatten = luma.at_chroma(luma.mask), luma.at_chroma(luma.flatten)
+    spread = CHROMA_SPREAD / scale_of(to_layer) / 2
     for plane, change in zip((u, v), changes, strict=True):
         change *= mask
+        if flatten.any():
+            own = plane.astype(np.float32)
+            own -= cv2.GaussianBlur(own, (0, 0), spread, borderType=cv2.BORDER_REPLICATE)
+            change -= flatten * own
         cv2.add(plane, change, dst=plane, dtype=cv2.CV_8U)
 
 

@@ -13,8 +13,8 @@ import pytest
 from stream_retouch.engine import CHROMA_STEP, OFFSET_STEP, EditLayer
 from stream_retouch.media.edits import FEATHER_PX, edit_of, halved, mixed, scaled, tinted
 from stream_retouch.media.frames import picture_of, take_crop
-from stream_retouch.media.grain import MEASURE_AGAIN_S, Texture, texture_of
 from stream_retouch.media.paste import paste
+from stream_retouch.media.texture import MEASURE_AGAIN_S, Texture, texture_of
 from tests.fakes import (
     layer_code,
     make_frame,
@@ -343,30 +343,39 @@ def flattened(noise, texture_scale=1.0, scale=1.0):
 
 
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.4])
-def test_grain_comes_back_where_flattening_took_the_texture(scale):
+def test_flattening_leaves_the_skin_its_own_texture(scale):
     inside, outside = flattened(noise=4.0, scale=scale)
     bare, _ = flattened(noise=4.0, texture_scale=0.0, scale=scale)
     assert bare < 0.5
     assert 0.4 * outside < inside < 1.05 * outside
 
 
-def test_smooth_skin_gets_no_grain():
+def test_smooth_skin_gets_no_texture():
     inside, _ = flattened(noise=0.0)
     assert inside < 0.6
 
 
-def test_grain_is_the_same_in_every_frame_and_moves_with_the_face():
-    layer = make_layer(flatten=255, inside=MIDDLE)
-    edit = replace(edit_of(layer), texture=np.full((32, 32), 4.0, np.float32))
-    frame = make_frame(640, 480, rgb=np.full((480, 640, 3), 150.0), full_range=True)
-    picture = picture_of(frame)
-    first, again, moved = (
-        planes_copy(paste(frame, picture, [(make_transform(at, 1.0), edit)]))[0]
-        for at in ((320.5, 240.5), (320.5, 240.5), (337.5, 251.5))
-    )
-    assert first[200:280, 280:360].std() > 2
-    np.testing.assert_array_equal(first, again)
-    np.testing.assert_array_equal(moved[211:291, 297:377], first[200:280, 280:360])
+def test_a_spot_stronger_than_the_texture_goes_and_a_pore_stays():
+    scene = np.full((240, 320, 3), 150.0)
+    scene[100:106, 140:146] = 90.0  # a spot
+    scene[130:133, 170:173] = 147.0  # a pore
+    frame = make_frame(rgb=scene, full_range=True)
+    edit = edit_of(make_layer(flatten=255, skin_luma=150.0))
+    edit = replace(edit, texture=np.full((32, 32), 3.0, np.float32))
+    y = planes_copy(paste(frame, picture_of(frame), [(make_transform((160, 120), 0.8), edit)]))[0]
+    assert np.abs(y[100:106, 140:146].astype(int) - 150).max() <= 1
+    assert (y[130:133, 170:173] <= 148).all()
+
+
+def test_chroma_is_flattened_where_luma_is():
+    scene = np.full((240, 320, 3), (190.0, 150.0, 130.0))
+    scene[116:120, 156:160] = (190.0, 110.0, 110.0)
+    frame = make_frame(rgb=scene, full_range=True)
+    before = planes_copy(frame)[2][58:60, 78:80].astype(int) - int(planes_copy(frame)[2][10, 10])
+    new = pasted(frame, make_transform((160, 120), 2.2), make_layer(flatten=255, skin_luma=155.0))
+    v = planes_copy(new)[2]
+    after = v[58:60, 78:80].astype(int) - int(v[10, 10])
+    assert (np.abs(after) < 0.5 * np.abs(before)).all()
 
 
 def test_texture_is_measured_on_skin_that_is_left_alone():

@@ -1,19 +1,17 @@
-"""Grain: the fine texture that flattening takes away, put back as noise that moves with the face.
+"""Texture: how strong the fine texture of the skin around an edit is, which the edit is to leave.
 
-Where an edit flattens (1-g near 1) the pores go with the spot, and a bare patch shows. The noise is
-one fixed tile in crop coordinates, so it sticks to the skin, and as strong as the texture of the
-skin around that is left alone.
+Where an edit flattens (1-g near 1) the pores would go with the spot, and a bare patch show. What a
+pixel would change by no more than the texture around is strong is texture itself, and stays
+(paste.py).
 """
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_retouch.engine import CROP_SIZE, REQUEST_SIZE
+from stream_retouch.engine import REQUEST_SIZE
 from stream_retouch.media.edits import FLATTEN, Edit
 
 FINE_PX = 5
@@ -21,30 +19,11 @@ FINE_PX = 5
 NEIGHBOURHOOD = 9
 """Cells a side over which the texture of the skin around is averaged."""
 LEAST_FLATTENING = 0.02
-"""Where M * (1-g) is nowhere more than this no grain is due."""
+"""Where M * (1-g) is nowhere more than this no texture is in danger."""
 MOST_TEXTURE = 5.0
 """Code values: stubble and hair are no pattern for bare skin."""
 MEASURE_AGAIN_S = 0.2
 """Between two measurements of a `Texture`."""
-TILE_SIZE = 256
-DENSE_FROM = 3.0
-"""Frame pixels per crop pixel from which the noise is drawn twice as fine, so that it stays
-fine."""
-
-
-@lru_cache(maxsize=1)
-def _tile() -> NDArray[np.float32]:
-    """(TILE_SIZE, TILE_SIZE) noise, mean 0, standard deviation 1, in the band that FINE_PX sees.
-
-    A little correlated, as skin seen through a lens is: pure white noise would shimmer when the
-    face moves by fractions of a pixel.
-    """
-    white = np.random.default_rng(2025).standard_normal((TILE_SIZE, TILE_SIZE))
-    wrapped = np.pad(white, 8, mode="wrap")
-    fine = cv2.GaussianBlur(wrapped, (0, 0), 0.8) - cv2.blur(wrapped, (FINE_PX, FINE_PX))
-    fine = fine[8:-8, 8:-8]
-    tile: NDArray[np.float32] = ((fine - fine.mean()) / fine.std()).astype(np.float32)
-    return tile
 
 
 def texture_of(
@@ -104,19 +83,3 @@ class Texture:
         if self._texture is None or not recent or not self._texture.any():
             self._texture, self._pts_s = texture_of(crop, regions.max(axis=0), edit), pts_s
         return self._texture
-
-
-def grain_of(edit: Edit, scale: float) -> NDArray[np.float32] | None:
-    """Noise over the crop as strong as the texture, full-range code values; None if none is due.
-
-    (n, n) with n = CROP_SIZE, or twice that where a crop pixel is many frame pixels long. It is to
-    be multiplied by M * (1-g) where it is pasted. `scale` is frame pixels per crop pixel.
-    """
-    if not edit.texture.any() or float(edit.channels[FLATTEN].max()) <= LEAST_FLATTENING:
-        return None
-    size = CROP_SIZE if scale < DENSE_FROM else 2 * CROP_SIZE
-    repeats = -(-size // TILE_SIZE)
-    noise = np.tile(_tile(), (repeats, repeats))[:size, :size]
-    strength = cv2.resize(edit.texture, (size, size), interpolation=cv2.INTER_LINEAR)
-    grain: NDArray[np.float32] = noise * strength
-    return grain
