@@ -48,6 +48,8 @@ layer pixels by up to 4 codes."""
 SPARED = 1.5
 """Fine luma so many times as strong as the texture around is half kept when it is flattened, what
 is stronger hardly, what is weaker nearly whole."""
+LEAST_SPARED = 0.01
+"""Frame codes below which s of `_apply` does not go: of whole codes nothing is spared then."""
 CHROMA_SPREAD = 0.5
 """Standard deviation, layer pixels, of the Gaussian mean that chroma is flattened towards: about
 what Cb and Cr of a layer cannot tell apart. A small mole would leave a pink dot without."""
@@ -154,7 +156,7 @@ def _even(low: float, high: float, end: int) -> tuple[int, int]:
 @dataclass(frozen=True, slots=True, eq=False)
 class _LumaEdit:
     """The luma part of an edit over a box of the frame, in its codes:
-    ``Y' = Y + flatten * (t - Y) + change``, with t as in `_apply`, of `spared` for s.
+    ``Y' = Y + flatten * (t - Y) + change``, with t as in `_apply`, of 1 / `harshness` for s.
 
     Its planes lie on a grid of `step` pixels over the box, a coarse one with one more of them
     around it: what lies between is told by both neighbours.
@@ -169,8 +171,8 @@ class _LumaEdit:
     """(h, w) M * (1-g)."""
     change: Floats
     """(h, w) M * (o + (1-g) * mu)."""
-    spared: Floats
-    """(h, w) SPARED * texture."""
+    harshness: Floats
+    """(h, w) 1 / (SPARED * texture)."""
     mean: Codes | None
     """(H, W) mean luma around each pixel of the box; None where nothing is to be spared."""
 
@@ -195,13 +197,13 @@ class _LumaEdit:
         change += flatten * np.float32(edit.skin_luma * code.luma_scale + code.luma_zero)
         change *= mask
         flatten *= mask
-        spared *= SPARED * scale
+        harshness = np.reciprocal(np.maximum(spared * (SPARED * scale), np.float32(LEAST_SPARED)))
         mean = None
         if edit.texture.any() and flatten.any():
             crop_px = edit.mask.shape[0] / CROP_SIZE / scale_of(to_layer)
             side = 2 * round(FINE_PX * crop_px / 2) + 1
             mean = _mean_around(luma, box, side)
-        return cls(box, step, mask, flatten, change, spared, mean)
+        return cls(box, step, mask, flatten, change, harshness, mean)
 
     def strips(self) -> list[_Box]:
         """Parts of the box, top to bottom, no pixel twice, that hold all places with a mask."""
@@ -248,7 +250,7 @@ def _change_luma(canvas: Picture, code: Coding, strip: _Box, edit: _LumaEdit) ->
         level = luma.astype(np.float32)
         kept = None
         if edit.mean is not None:
-            kept = _texture(level, edit.mean_of(strip), edit.within(strip, edit.spared))
+            kept = _texture(level, edit.mean_of(strip), edit.within(strip, edit.harshness))
         if code.luma601_of_chroma.any():
             level += _luma_in_chroma(canvas, code, strip)
         if kept is not None:
@@ -258,16 +260,14 @@ def _change_luma(canvas: Picture, code: Coding, strip: _Box, edit: _LumaEdit) ->
     cv2.add(luma, change, dst=luma, dtype=cv2.CV_8U)
 
 
-def _texture(luma: Floats, mean: Codes, spared: Floats) -> Floats:
+def _texture(luma: Floats, mean: Codes, harshness: Floats) -> Floats:
     """t of `_apply`, frame codes."""
     fine = luma - mean
-    limit, whole = np.square(spared), fine * fine
-    limit *= limit
-    whole *= whole
-    whole += limit
-    whole += np.float32(1e-6)  # where nothing is to be spared nothing is
-    fine *= limit
-    fine /= whole
+    share = fine * harshness
+    np.square(share, out=share)
+    np.square(share, out=share)
+    share += 1
+    fine /= share
     return fine
 
 
@@ -334,7 +334,10 @@ def _merged(*planes: Floats) -> Floats:
 
 
 def _split(planes: Floats) -> list[Floats]:
-    return [_floats(plane) for plane in cv2.split(planes)]
+    # into numpy's own memory: OpenCV's allocation takes several times as long as the splitting
+    parts = [np.empty(planes.shape[:2], np.float32) for _ in range(planes.shape[2])]
+    cv2.split(planes, parts)
+    return parts
 
 
 def _sampled(

@@ -45,14 +45,14 @@ def wild_layer(seed=0):
 @pytest.mark.parametrize("matrix, full_range", CODINGS)
 @pytest.mark.parametrize("mask_on", [True, False])
 def test_an_identity_edit_gives_back_every_byte(matrix, full_range, mask_on):
-    """Neutral codes under a full mask, and wild codes under an empty one, grain asked for or
-    not."""
+    """Neutral codes under a full mask, and wild codes under an empty one, texture spared
+    or not."""
     noise = np.random.default_rng(1).uniform(0, 255, (151, 203, 3))
     frame = make_frame(rgb=noise, matrix=matrix, full_range=full_range)
     layer = make_layer() if mask_on else replace(wild_layer(), mask=np.zeros((128, 128), np.uint8))
-    grainy = replace(edit_of(layer), texture=np.full((32, 32), 5.0, np.float32))
+    textured = replace(edit_of(layer), texture=np.full((32, 32), 5.0, np.float32))
     transform = make_transform((90, 70), 0.7, 12.0)
-    for edit in (edit_of(layer), grainy):
+    for edit in (edit_of(layer), textured):
         new = paste(frame, picture_of(frame), [(transform, edit)])
         assert new is not frame
         for before, after in zip(planes_copy(frame), planes_copy(new), strict=True):
