@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,13 @@ from tests.benchmarks.test_quality_paired import Lifting  # noqa: E402
 
 
 def test_a_camera_makes_source_and_target_up_alike() -> None:
-    plain = scene()
+    grey = scene()
+    tint = np.array((1.2, 1.0, 0.8))
+    clean, source, target = (
+        (picture * tint).astype(np.uint8) for picture in (grey.clean, grey.source, grey.target)
+    )
+    box = (0, 0, cameras.FACE_PX)
+    plain = replace(grey, clean=clean, source=source, target=target, box=box)
     for name, camera in cameras.CAMERAS.items():
         seen = cameras.seen_by(camera, plain)
         assert seen.source.dtype == np.uint8 and seen.source.shape == plain.source.shape
