@@ -1,5 +1,4 @@
-"""Both pictures of a training pair through the same poor camera: light, focus, sensor noise, what the camera makes of
-its pictures (edges, contrast, colours), compression.
+"""Both pictures of a training pair through the same poor camera: light, focus, sensor noise, compression.
 
 What the camera does where nothing was painted is the same in both, to the bit: a network cannot foretell noise, and
 must not be asked to. Where they differ, each is compressed as it is.
@@ -25,13 +24,6 @@ QUANTISERS = (16, 34)
 """Lowest and highest, of about 4 to 0.5 Mbps."""
 JPEG_QUALITIES = (45, 92)
 """Of webcams that send JPEG over their cable."""
-SHARPENING = (0.2, 1.6)
-"""How many times what a blur of 0.6 to 1.6 pixels takes away is added: webcams draw their edges after."""
-CONTRASTS = (-0.25, 0.5)
-"""Lowest and highest k of a curve whose slope is 1 + k in the middle and 1 - 2k at black and white."""
-SATURATIONS = (0.6, 1.6)
-"""Lowest and highest."""
-_LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
 
 
 def degraded(source: Rgb, target: Rgb, rng: np.random.Generator) -> tuple[Picture, Picture]:
@@ -54,7 +46,6 @@ def all_degraded(
         # what the light lacks the camera makes up for by gain, partly
         back = 1.0 / dim ** float(rng.uniform(0.3, 0.9))
         pair = [(p * dim + noise) * back for p in pair] if dim < 1.0 else [p + noise for p in pair]
-    pair = made_up(pair, rng)
     a, *rest = (np.clip(p * 255 + 0.5, 0, 255).astype(np.uint8) for p in pair)
     codec = rng.random()
     if codec < 0.22:
@@ -64,28 +55,6 @@ def all_degraded(
         quality = int(rng.integers(JPEG_QUALITIES[0], JPEG_QUALITIES[1] + 1))
         return _coded(a, rest, lambda p: through_jpeg(p, quality))
     return a, rest
-
-
-def made_up(pictures: Sequence[Rgb], rng: np.random.Generator) -> list[Rgb]:
-    """As the camera's own processor makes pictures look better: each step alike for all, or left out for all.
-
-    Args:
-        pictures: (R, R, 3) RGB each, about 0..1, as the result; what leaves that range is for the caller to cut off.
-        rng: decides the steps.
-    """
-    pictures = list(pictures)
-    if rng.random() < 0.3:
-        amount, sigma = float(rng.uniform(*SHARPENING)), float(rng.uniform(0.6, 1.6))
-        pictures = [p + amount * (p - cv2.GaussianBlur(p, (0, 0), sigma)) for p in pictures]
-    if rng.random() < 0.3:
-        k = 4.0 * float(rng.uniform(*CONTRASTS))
-        pictures = [np.clip(p, 0.0, 1.0) for p in pictures]
-        pictures = [p + k * (p - 0.5) * p * (1.0 - p) for p in pictures]
-    if rng.random() < 0.4:
-        colours = float(rng.uniform(*SATURATIONS))
-        turn = colours * np.eye(3, dtype=np.float32) + (1.0 - colours) * _LUMA
-        pictures = [cv2.transform(p, turn) for p in pictures]
-    return pictures
 
 
 def through_h264(picture: Picture, quantiser: int) -> Picture:

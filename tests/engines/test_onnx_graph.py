@@ -68,9 +68,9 @@ def test_nothing_but_a_cast_is_done_with_8_bits(onnx: Any, weights: Path) -> Non
     assert [node.op_type for node in (*readers, *writers)] == ["Cast", "Cast", "Cast"]
 
 
-@pytest.mark.parametrize(("precision", "least_db"), [("f32", 80.0), ("fp16", 42.0)])
+@pytest.mark.parametrize(("precision", "most_off"), [("f32", 1e-4), ("fp16", 2e-2)])
 def test_onnxruntime_computes_what_eager_computes(
-    onnx: Any, precision: Any, least_db: float
+    onnx: Any, precision: Any, most_off: float
 ) -> None:
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     from engines.conditioner import LanguageConditioner
@@ -93,10 +93,11 @@ def test_onnxruntime_computes_what_eager_computes(
     found = []
     for arrays in feed(given.crops, given.requests, given.conditionings, 256).singles():
         found += edit_layers(*session.run(None, dict(zip(names, arrays, strict=True))))
-    parity = compare(given.crops, answers(EagerEngine(model), given), found)
-    require(parity, BOUNDS[precision])
-    # measured: 89 dB in f32, 47 dB in fp16
-    assert parity.edit_snr_db > least_db
+    wanted = answers(EagerEngine(model), given)
+    require(compare(given.crops, wanted, found), BOUNDS[precision])
+    # what lies on the edge between two codes may be rounded either way: 7 of 262,144 in f32, 1310 in fp16
+    off = [np.abs(a.codes.astype(int) - b.codes) for a, b in zip(wanted, found, strict=True)]
+    assert np.max(off) <= 1 and np.mean(off) < most_off
     assert np.isfinite([layer.skin_luma for layer in found]).all()
 
 
