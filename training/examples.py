@@ -6,7 +6,7 @@ Shapes: B batch, R side of the aligned picture at frame resolution, K categories
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from engines.retouchgpt.canonical import amount_class, tokens
-from stream_retouch.engine import CROP_SIZE, LANDMARKS, REQUEST_SIZE
+from stream_retouch.engine import CROP_SIZE, LANDMARKS
 from stream_retouch.language.plan import (
     CATEGORIES,
     REGIONS,
@@ -83,12 +83,10 @@ class Example:
     """(MAX_WORDS,) canonical words of the plan."""
     classes: NDArray[np.int64]
     """(17, 12) class of amount of every pair."""
+    texture: NDArray[np.float32]
+    """(32, 32) strength of the skin's fine texture where nothing is to change, code values."""
     labelled: bool = True
     """Whether `masks` tell the kinds apart; else every channel is where anything was retouched, of whatever kind."""
-    texture: NDArray[np.float32] = field(
-        default_factory=lambda: np.zeros((REQUEST_SIZE,) * 2, np.float32)
-    )
-    """(32, 32) strength of the skin's fine texture where nothing is to change, code values."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -258,8 +256,8 @@ def asked(
             request,
             masks,
             face.may_be_real,
+            regions.regions.max(0),
             crop_size,
-            skin=regions.regions.max(0),
         )
         for target8, plan, request in zip(targets8, plans, requests, strict=True)
     ]
@@ -272,9 +270,9 @@ def asked_of(
     request: NDArray[np.float32],
     masks: NDArray[np.float32],
     real: NDArray[np.float32],
+    skin: NDArray[np.float32],
     crop_size: int,
     labelled: bool = True,
-    skin: NDArray[np.float32] | None = None,
 ) -> Example:
     """An example of its pictures, plan and maps; arguments as in `Example`, maps 0..1."""
     side, layer = source.shape[0], crop_size // 2
@@ -296,10 +294,8 @@ def asked_of(
         (away * 255).astype(np.uint8),
         words,
         np.vectorize(amount_class, otypes=[np.int64])(amounts(plan)),
+        _texture(crop, changed, skin),
         labelled,
-        np.zeros((REQUEST_SIZE,) * 2, np.float32)
-        if skin is None
-        else _texture(crop, changed, skin),
     )
 
 

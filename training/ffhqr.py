@@ -296,7 +296,10 @@ def _asked(
     mask = cv2.resize(masks, (layer, layer), interpolation=cv2.INTER_AREA)
     every = np.repeat(mask[None], len(CATEGORIES), 0)
     nowhere = np.zeros((layer, layer), np.float32)
-    return asked_of(source8, target8, plan, request, every, nowhere, crop_size, labelled=False)
+    skin = maps.regions.max(0)
+    return asked_of(
+        source8, target8, plan, request, every, nowhere, skin, crop_size, labelled=False
+    )
 
 
 def _warped(path: Path, crop: NDArray[np.float64], side: int) -> NDArray[np.uint8]:

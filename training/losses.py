@@ -91,9 +91,7 @@ def retouch_loss(
         Planes.of(batch[n].permute(0, 3, 1, 2).float() / 255.0) for n in ("source", "target")
     )
     x0, y0 = (int(v) for v in batch["window"])
-    result = paste(
-        source, out.layer, out.mask, out.skin_luma, (x0, y0), shift, batch.get("texture")
-    )
+    result = paste(source, out.layer, out.mask, out.skin_luma, (x0, y0), shift, batch["texture"])
     side = source.y.shape[-1]
     cells = slice(y0, y0 + CELLS), slice(x0, x0 + CELLS)
     away = batch["look_away"][:, None, *cells].float() / 255.0

@@ -145,7 +145,7 @@ def figures(model: RetouchGPT, batch: dict[str, torch.Tensor]) -> dict[str, floa
     )
     x0, y0 = (int(v) for v in batch["window"])
     result = paste(
-        source, out.layer, out.mask, out.skin_luma, (x0, y0), texture_Btt=batch.get("texture")
+        source, out.layer, out.mask, out.skin_luma, (x0, y0), texture_Btt=batch["texture"]
     )
     wanted = (target.y - source.y).abs() > 6 / 255
     still = (target.y - source.y).abs() < 1 / 255

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,8 +23,8 @@ from benchmarks import heldout
 from benchmarks.quality import ours, scenes
 from benchmarks.quality.paired import FIRST_SEED
 from benchmarks.quality.sums import Sums, gain_db
+from benchmarks.quality.told import told
 from benchmarks.quality.views import views
-from stream_retouch.errors import StreamRetouchError
 from training.progress import progress
 
 Picture = NDArray[np.uint8]
@@ -145,15 +144,7 @@ def table(rows: dict[str, dict[str, dict[str, float | None]]]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     args = _arguments(argv)
-    cv2.setNumThreads(1)
-    try:
-        found = _measured(args)
-    except StreamRetouchError as problem:
-        print(f"\nbenchmarks.quality.cameras: {problem}", file=sys.stderr)
-        return 1
-    print(table(found["rows"]))
-    print(json.dumps(found))
-    return 0
+    return told("cameras", lambda: _measured(args), lambda found: table(found["rows"]))
 
 
 def _measured(args: argparse.Namespace) -> dict[str, Any]:

@@ -13,22 +13,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from benchmarks import heldout
 from benchmarks.quality import masks, ours, scenes
 from benchmarks.quality.ours import AnyRow
 from benchmarks.quality.sums import Sums, gain_db, pooled
+from benchmarks.quality.told import told
 from benchmarks.quality.views import Views, views
-from stream_retouch.errors import StreamRetouchError
 from training.progress import progress
 
 FIRST_SEED = 20270201
@@ -151,15 +149,7 @@ def table(found: dict[str, Any]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     args = _arguments(argv)
-    cv2.setNumThreads(1)
-    try:
-        found = _measured(args)
-    except StreamRetouchError as problem:
-        print(f"\nbenchmarks.quality.paired: {problem}", file=sys.stderr)
-        return 1
-    print(table(found))
-    print(json.dumps(found))
-    return 0
+    return told("paired", lambda: _measured(args), table)
 
 
 def _measured(args: argparse.Namespace) -> dict[str, Any]:

@@ -311,9 +311,10 @@ def _change_chroma(
     changes = _split(_sampled(layers, to_layers, u.shape))
     mask, flatten = luma.at_chroma(luma.mask), luma.at_chroma(luma.flatten)
     spread = CHROMA_SPREAD / scale_of(to_layer) / 2
+    flattens = bool(flatten.any())
     for plane, change in zip((u, v), changes, strict=True):
         change *= mask
-        if flatten.any():
+        if flattens:
             own = plane.astype(np.float32)
             own -= cv2.GaussianBlur(own, (0, 0), spread, borderType=cv2.BORDER_REPLICATE)
             change -= flatten * own

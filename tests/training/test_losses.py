@@ -34,6 +34,7 @@ def batch(asked: bool = True) -> dict[str, torch.Tensor]:
         "changed": changed,
         "look_away": torch.zeros(1, L, L, dtype=torch.uint8),
         "request": torch.full((1, 17, 32, 32), 1.0 if asked else 0.0),
+        "texture": torch.zeros(1, 32, 32),
         "window": torch.tensor((0, 0)),
     }
 
