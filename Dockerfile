@@ -18,8 +18,10 @@ COPY engines engines
 RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -c constraints.txt . \
     && useradd --create-home retouch \
     && mkdir /home/retouch/.cache && chown retouch /home/retouch/.cache
-# Who recognises speech, from a wheel only; without one for this machine speech stays off, and everything else works.
-RUN pip install --no-cache-dir -c constraints.txt --no-deps --only-binary pocketsphinx pocketsphinx || echo "no pocketsphinx: speech stays off" >&2
+# Who recognises speech, from wheels only; without one for this machine it hears less or stays off, and everything else works.
+RUN for one in pocketsphinx 'kaldifst kaldi-decoder'; do \
+      pip install --no-cache-dir -c constraints.txt --no-deps --only-binary :all: $one || echo "no $one" >&2; \
+    done
 
 USER retouch
 WORKDIR /home/retouch

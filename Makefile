@@ -90,7 +90,9 @@ $(STAMP): constraints.txt pyproject.toml
 	fi; \
 	touch $(UNFINISHED); \
 	$(PY) -m pip install --disable-pip-version-check $(INDEX) -c constraints.txt -e '.[dev]'; \
-	$(PY) -m pip install --disable-pip-version-check -c constraints.txt --no-deps --only-binary pocketsphinx pocketsphinx || \
-	  echo "no pocketsphinx for this Python or machine: speech stays off, everything else works" >&2; \
+	for one in pocketsphinx 'kaldifst kaldi-decoder'; do \
+	  $(PY) -m pip install --disable-pip-version-check -c constraints.txt --no-deps --only-binary :all: $$one || \
+	    echo "no $$one for this Python or machine: speech hears less or stays off, everything else works" >&2; \
+	done; \
 	rm $(UNFINISHED); \
 	touch $(STAMP)

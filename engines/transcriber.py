@@ -34,6 +34,12 @@ class Recogniser(Protocol):
         ...
 
 
+def _embedded(folder: Path | None) -> Recogniser:
+    from engines.speech.embedded import EmbeddedTranscriber
+
+    return EmbeddedTranscriber(folder)
+
+
 def _sphinx(folder: Path | None) -> Recogniser:
     from engines.speech.sphinx import SphinxTranscriber
 
@@ -65,6 +71,7 @@ def _sherpa(folder: Path | None) -> Recogniser:
 
 
 RECOGNISERS: dict[str, Callable[[Path | None], Recogniser]] = {
+    "embedded": _embedded,
     "pocketsphinx": _sphinx,
     "moonshine": _moonshine,
     "faster-whisper": _faster_whisper,
@@ -72,7 +79,11 @@ RECOGNISERS: dict[str, Callable[[Path | None], Recogniser]] = {
     "sherpa-onnx": _sherpa,
 }
 """Name of each recogniser and what loads it from a folder."""
-_PACKAGES = {"pocketsphinx": "pocketsphinx", "moonshine": "moonshine_voice"}
+_PACKAGES = {
+    "embedded": ("pocketsphinx", "kaldi_decoder", "kaldifst"),
+    "pocketsphinx": ("pocketsphinx",),
+    "moonshine": ("moonshine_voice",),
+}
 """What those import that can do without a folder."""
 
 
@@ -84,7 +95,7 @@ def load(name: str, folder: Path | None = None) -> Apart:
     """
     if name not in RECOGNISERS:
         raise SpeechError(f"no recogniser is named {name}; use one of {', '.join(RECOGNISERS)}")
-    if name in _PACKAGES and importlib.util.find_spec(_PACKAGES[name]) is None:
+    if any(importlib.util.find_spec(package) is None for package in _PACKAGES.get(name, ())):
         RECOGNISERS[name](folder)  # says what is missing, without a process
     return Apart(RECOGNISERS[name], folder)
 

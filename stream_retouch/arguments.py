@@ -99,7 +99,8 @@ _SERVE_OPTIONS: dict[str, tuple[str, str]] = {
     "planner_key": ("TEXT", "the endpoint's secret; prefer STREAM_RETOUCH_PLANNER_KEY"),
     "speech": (
         "NAME",
-        "who hears speech: off, auto, pocketsphinx, moonshine, faster-whisper, whisper, sherpa-onnx (default auto)",
+        "who hears speech: off, auto, embedded, pocketsphinx, moonshine, faster-whisper, whisper, "
+        "sherpa-onnx (default auto)",
     ),
     "speech_dir": ("PATH", "folder with the recogniser's model (default: the one in the package)"),
     "log_level": ("LEVEL", "debug, info, warning or error (default info)"),

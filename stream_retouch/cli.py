@@ -78,6 +78,8 @@ NAMES = Names(
 
 OK, FAILED, INTERRUPTED = 0, 1, 128 + signal.SIGINT
 """Exit codes, beside USAGE."""
+AUTO_SPEECH = ("embedded", "pocketsphinx")
+"""Recognisers that ``--speech auto`` tries, the better one first."""
 REPLY_TIMEOUT_S = 30.0
 """How long ``say`` waits for the plan, seconds."""
 APPLIED_TIMEOUT_S = 5.0
@@ -313,14 +315,16 @@ def load_transcriber(settings: Settings, names: Names) -> tuple[Transcriber | No
     """
     if settings.speech == "off":
         return None, "speech is switched off; start the service with --speech auto"
-    name = "pocketsphinx" if settings.speech == "auto" else settings.speech
-    try:
-        transcriber: Transcriber = _load(names.transcriber)(name, settings.speech_dir)
-    except SpeechError as problem:
-        if settings.speech != "auto":
-            raise
-        return None, str(problem)
-    return transcriber, ""
+    make = _load(names.transcriber)
+    if settings.speech != "auto":
+        return make(settings.speech, settings.speech_dir), ""
+    problems = []
+    for name in AUTO_SPEECH:
+        try:
+            return make(name, settings.speech_dir), ""
+        except SpeechError as problem:
+            problems.append(str(problem))
+    return None, problems[0]
 
 
 def _load(place: str) -> Any:

@@ -265,13 +265,16 @@ def weights_checks(path: Path | None) -> list[Check]:
 
 def speech() -> list[Check]:
     """Whether spoken instructions can be recognised."""
-    version = _version("pocketsphinx")
+    versions = {name: _version(name) for name in ("pocketsphinx", "kaldi-decoder", "kaldifst")}
+    missing = [name for name, version in versions.items() if not version]
     return [
         Check(
             "service",
             "speech",
-            "ok" if version else "absent",
-            f"pocketsphinx {version}" if version else "pocketsphinx is not installed",
+            "absent" if missing else "ok",
+            f"not installed: {', '.join(missing)}"
+            if missing
+            else ", ".join(f"{name} {version}" for name, version in versions.items()),
             "python -m pip install 'stream-retouch[speech]', or type instead",
         )
     ]

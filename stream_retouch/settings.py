@@ -19,7 +19,16 @@ PREFIX = "STREAM_RETOUCH_"
 """Beginning of the name of every environment variable that is read."""
 VIDEO_ENCODERS = ("auto", "x264", "nvenc")
 LOG_LEVELS = ("debug", "info", "warning", "error")
-SPEECH = ("off", "auto", "pocketsphinx", "moonshine", "faster-whisper", "whisper", "sherpa-onnx")
+SPEECH = (
+    "off",
+    "auto",
+    "embedded",
+    "pocketsphinx",
+    "moonshine",
+    "faster-whisper",
+    "whisper",
+    "sherpa-onnx",
+)
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")  # RFC 6750 §2.1: what may follow "Bearer"
 _SECRETS = ("token", "key", "secret")
 """How the names of secret settings end."""
@@ -105,10 +114,10 @@ class Settings:
     planner_key: str | None = None
     """The endpoint's secret, sent as a bearer token."""
     speech: str = "auto"
-    """Who recognises speech: off, pocketsphinx, moonshine, or another of SPEECH from `speech_dir`; auto: pocketsphinx
-    where it is installed."""
+    """Who recognises speech: off, embedded, pocketsphinx, moonshine, or another of SPEECH from `speech_dir`; auto:
+    embedded where it is installed, otherwise pocketsphinx."""
     speech_dir: Path | None = None
-    """Folder with the recogniser's model; None: the one that comes with pocketsphinx or moonshine."""
+    """Folder with the recogniser's model; None: the one that ships, or comes with moonshine."""
     log_level: str = "info"
     """debug, info, warning or error. What users say appears at debug only."""
 

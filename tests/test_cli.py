@@ -591,6 +591,11 @@ def attentive(name: str, folder: Path | None) -> object:
     return (name, folder)
 
 
+def simple(name: str, folder: Path | None) -> object:
+    """Only pocketsphinx can be loaded."""
+    return attentive(name, folder) if name == "pocketsphinx" else deaf(name, folder)
+
+
 def test_speech_that_is_off_says_how_to_switch_it_on() -> None:
     names = replace(FAKES, transcriber="tests.test_cli:attentive")
     found, reason = load_transcriber(Settings(speech="off"), names)
@@ -601,14 +606,21 @@ def test_the_recogniser_that_is_named_is_loaded_from_its_folder() -> None:
     names = replace(FAKES, transcriber="tests.test_cli:attentive")
     settings = Settings(speech="whisper", speech_dir=Path("models"))
     assert load_transcriber(settings, names) == (("whisper", Path("models")), "")
+    assert load_transcriber(Settings(), names) == (("embedded", None), "")
+
+
+def test_where_the_better_recogniser_is_missing_the_simpler_one_listens() -> None:
+    names = replace(FAKES, transcriber="tests.test_cli:simple")
     assert load_transcriber(Settings(), names) == (("pocketsphinx", None), "")
+    with pytest.raises(SpeechError, match="embedded is not installed"):
+        load_transcriber(Settings(speech="embedded"), names)
 
 
 def test_without_a_recogniser_the_service_runs_unless_one_was_named() -> None:
     names = replace(FAKES, transcriber="tests.test_cli:deaf")
     assert load_transcriber(Settings(), names) == (
         None,
-        "pocketsphinx is not installed; install it",
+        "embedded is not installed; install it",
     )
     with pytest.raises(SpeechError, match="pocketsphinx is not installed"):
         load_transcriber(Settings(speech="pocketsphinx"), names)

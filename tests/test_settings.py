@@ -172,7 +172,7 @@ def test_a_wrong_key_of_an_endpoint_is_not_repeated() -> None:
 
 def test_speech_is_one_of_the_known_recognisers() -> None:
     assert Settings(speech="Whisper").speech == "whisper"
-    with pytest.raises(SettingsError, match="must be one of off, auto, pocketsphinx"):
+    with pytest.raises(SettingsError, match="must be one of off, auto, embedded"):
         Settings(speech="parrot")
 
 

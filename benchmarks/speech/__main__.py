@@ -4,7 +4,10 @@
 
 `slot_accuracy` is the share of clips that keep every keyword (see slots.py); its ceiling is 1, reached only when every
 sentence is made of words that the recogniser knows. `wer` is the word error rate, `rtf` processor time per time of
-sound, `false_triggers` counts sentences heard while the button is not held. Needs espeak-ng and pocketsphinx.
+sound, `false_triggers` counts sentences heard while the button is not held. Needs espeak-ng, and the extra `speech`.
+
+``--voice`` names other voices of espeak-ng in place of the usual four. Those of MBROLA, `mb-us1` and so on, were made
+from recordings of people, and are packages of their own.
 """
 
 from __future__ import annotations
@@ -19,9 +22,18 @@ from benchmarks.report import file_path, hardware, versions
 from benchmarks.speech.measure import CONDITIONS, Sums, clips, held, timed
 from benchmarks.speech.report import last_line, table, write
 from benchmarks.speech.said import HELD_OUT, MEETING, SEED, instructions
-from benchmarks.speech.voices import HEARD_HZ, VOICES, can_speak
+from benchmarks.speech.voices import HEARD_HZ, VOICES, Voice, can_speak
 from engines.transcriber import RECOGNISERS
 from stream_retouch.errors import SpeechError
+
+
+def _voice(text: str) -> Voice:
+    name, _, pace = text.rpartition(":")
+    if not name or not pace.isdigit():
+        raise argparse.ArgumentTypeError(
+            f"{text} is no voice; give its name and words a minute, as en-us:165"
+        )
+    return Voice(name, int(pace))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,8 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--instructions", type=Path, default=HELD_OUT, metavar="JSONL")
     parser.add_argument("--sentences", type=int, default=60, metavar="N")
     parser.add_argument("--voices", type=int, default=len(VOICES), metavar="N")
+    parser.add_argument(
+        "--voice",
+        type=_voice,
+        action="append",
+        metavar="NAME:WPM",
+        help="another voice, such as mb-us1:165",
+    )
     parser.add_argument("--seed", type=int, default=SEED, metavar="N")
-    parser.add_argument("--speech", choices=sorted(RECOGNISERS), default="pocketsphinx")
+    parser.add_argument("--speech", choices=sorted(RECOGNISERS), default="embedded")
     parser.add_argument("--speech-dir", type=Path, metavar="PATH")
     parser.add_argument("--show", action="store_true", help="print what was heard otherwise")
     parser.add_argument("--out", type=file_path, metavar="FILE", help="result file")
@@ -44,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpeechError as problem:
         print(problem, file=sys.stderr)
         return 1
-    voices = VOICES[: args.voices]
+    voices = args.voice or VOICES[: args.voices]
     texts = instructions(args.instructions, args.sentences, args.seed)
     sums: dict[str, Sums] = defaultdict(Sums)
     cpu_s = sound_s = 0.0

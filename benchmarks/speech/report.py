@@ -14,8 +14,9 @@ from benchmarks.report import RESULTS, hardware, last_line, versions
 ABOUT = """\
 slots: share of clips whose set of keyword classes (category, region, left or right, stronger or weaker, numbers,
 control words; all words of keeping are one class, all verbs of editing are one) is that of the sentence.
-WER: word error rate. Voices are synthetic: nobody has spoken to it. Each clip goes through Opus at
-24 kb/s, 48 to 16 kHz, and end-pointing.
+WER: word error rate. Voices are synthetic: nobody has spoken to it, and the embedded recogniser's own sound model has
+learned from other voices of the same synthesiser (docs/words.md tells what it makes of voices of another kind). Each
+clip goes through Opus at 24 kb/s, 48 to 16 kHz, and end-pointing.
 rtf: processor seconds per second of sound. False triggers: sentences of a meeting that reached the recogniser while the
 button was not held."""
 

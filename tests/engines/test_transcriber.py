@@ -99,5 +99,5 @@ def test_closing_ends_an_utterance_that_hangs() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(SpeechError, match="use one of pocketsphinx, moonshine, faster-whisper"):
+    with pytest.raises(SpeechError, match="use one of embedded, pocketsphinx, moonshine"):
         load("parrot")

@@ -45,13 +45,20 @@ def spoken(text: str, voice: Voice) -> NDArray[np.int16]:
     """(N,) the sentence at WIRE_HZ, with a pause on either side."""
     command = ["espeak-ng", "-v", voice.name, "-s", str(voice.words_per_minute), "--stdout"]
     made = subprocess.run([*command, "--", text], capture_output=True, check=True)
-    with wave.open(io.BytesIO(made.stdout)) as file:
-        samples = np.frombuffer(file.readframes(1 << 24), np.int16)  # its header has no length
+    return at_the_microphone(made.stdout)
+
+
+def at_the_microphone(
+    wav: bytes, before_s: float = PAUSE_S, after_s: float = PAUSE_S
+) -> NDArray[np.int16]:
+    """(N,) a synthesiser's WAV file at WIRE_HZ, as loud as PEAK, between two pauses."""
+    with wave.open(io.BytesIO(wav)) as file:
+        samples = np.frombuffer(file.readframes(1 << 24), np.int16)  # its header may have no length
         rate = file.getframerate()
     loud = resampled(samples, rate, WIRE_HZ).astype(np.float64)
-    loud *= PEAK * 32_767 / max(np.abs(loud).max(), 1.0)
-    pause = np.zeros(round(PAUSE_S * WIRE_HZ))
-    return np.rint(np.concatenate((pause, loud, pause))).astype(np.int16)
+    loud *= PEAK * 32_767 / max(np.abs(loud).max(initial=0.0), 1.0)
+    before, after = (np.zeros(round(s * WIRE_HZ)) for s in (before_s, after_s))
+    return np.rint(np.concatenate((before, loud, after))).astype(np.int16)
 
 
 def noisy(clip: NDArray[np.int16], snr_db: float, rng: np.random.Generator) -> NDArray[np.int16]:
@@ -67,12 +74,12 @@ def noisy(clip: NDArray[np.int16], snr_db: float, rng: np.random.Generator) -> N
     return np.clip(np.rint(mixed), -32_768, 32_767).astype(np.int16)
 
 
-def over_the_wire(clip: NDArray[np.int16]) -> NDArray[np.int16]:
-    """The clip of WIRE_HZ after Opus at OPUS_BPS, at HEARD_HZ."""
+def over_the_wire(clip: NDArray[np.int16], bps: int = OPUS_BPS) -> NDArray[np.int16]:
+    """The clip of WIRE_HZ after Opus at so many bits a second, at HEARD_HZ."""
     encoder = av.CodecContext.create("libopus", "w")
     assert isinstance(encoder, av.AudioCodecContext)
     encoder.sample_rate, encoder.layout, encoder.format = WIRE_HZ, "mono", "s16"  # type: ignore[assignment]
-    encoder.bit_rate = OPUS_BPS
+    encoder.bit_rate = bps
     encoder.time_base = Fraction(1, WIRE_HZ)
     encoder.options = {"application": "voip", "frame_duration": "20"}
     decoder = av.CodecContext.create("opus", "r")
