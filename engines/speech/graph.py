@@ -59,6 +59,8 @@ def compiled(arpa: Path, dictionary: Path, scale: float, word_cost: float) -> tu
     import kaldifst
 
     ways = list(_ways(dictionary.read_text(encoding="utf-8").splitlines()))
+    if not ways:
+        raise ValueError(f"{dictionary} holds no pronunciation; name another file")
     words = Words(dict.fromkeys(word for word, _ in ways))
     lines, highest = _lexicon(ways, words)
     lexicon = kaldifst.compile("\n".join(lines), fst_type="vector")
@@ -82,16 +84,19 @@ def compiled(arpa: Path, dictionary: Path, scale: float, word_cost: float) -> tu
     kaldifst.arcsort(topology, "olabel")
     found = kaldifst.compose(topology, graph)
     kaldifst.arcsort(found, "ilabel")
+    if found.start < 0:  # kaldi-decoder would crash
+        raise ValueError(
+            f"{arpa} and {dictionary} allow no sentence; name files that belong together"
+        )
     return found, words
 
 
 def _ways(lines: Iterable[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
     for line in lines:
-        name, *phones = line.split()
-        try:
-            yield name.split("(")[0], tuple(PHONES.index(phone) + 2 for phone in phones)
-        except ValueError as problem:
-            raise ValueError(f"{line!r} is no pronunciation; ARPAbet is needed") from problem
+        name, _, phones = line.partition(" ")
+        if not phones or not set(phones.split()) <= set(PHONES):
+            raise ValueError(f"{line!r} is no pronunciation; ARPAbet is needed")
+        yield name.split("(")[0], tuple(PHONES.index(phone) + 2 for phone in phones.split())
 
 
 def _lexicon(ways: list[tuple[str, tuple[int, ...]]], words: Words) -> tuple[list[str], int]:

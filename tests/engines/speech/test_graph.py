@@ -84,6 +84,14 @@ def test_without_the_word_model_sounds_alone_count(folder: Path) -> None:
     assert heard(folder, "M", "OW", "L", "Z", "-", "K", "IY", "P", scale=0.0) == "moles keep"
 
 
+@pytest.mark.parametrize("name", ["words.arpa", "words.dict"])
+@pytest.mark.parametrize("text", ["", "nonsense\n"])
+def test_files_that_allow_no_sentence_are_refused(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
+    with pytest.raises(ValueError, match=r"no sentence|no pronunciation"):
+        compiled(folder / "words.arpa", folder / "words.dict", 1.0, 0.0)
+
+
 def test_a_dictionary_of_other_sounds_is_refused(folder: Path) -> None:
     (folder / "words.dict").write_text("mole M OH L\n")
     with pytest.raises(ValueError, match="ARPAbet is needed"):
