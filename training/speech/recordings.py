@@ -45,6 +45,7 @@ WIRED, BIT_RATES = 0.6, (12_000, 40_000)
 """Share that goes through Opus, the others are only resampled; and at how many bits a second."""
 LONGEST_S = 8.0
 """Longer recordings are left out."""
+HELD_EVERY = 100
 INDEX, SAMPLES = "index.json", "samples.i16"
 _CHUNK = 50
 
@@ -71,11 +72,14 @@ class Recordings:
         """
         self._places: list[tuple[NDArray[np.int16], int, int]] = []
         self.words: list[str] = []
+        self.held: list[bool] = []
+        """Whether it is one to measure on: every HELD_EVERYth of its folder, however often that is named."""
         self.phones: list[NDArray[np.int64]] = []
         for folder in folders:
             index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
             samples, begin = np.memmap(folder / SAMPLES, np.int16, "r"), 0
-            for length, words, phones in index:
+            for i, (length, words, phones) in enumerate(index):
+                self.held.append(i % HELD_EVERY == 0)
                 self._places.append((samples, begin, begin + length))
                 self.words.append(words)
                 self.phones.append(np.array(phones, np.int64))

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from engines.speech.phones import BLANK
 from engines.speech.sound_model import SoundConfig
+from training.distance import distance
 from training.muon import Muon, groups
 from training.pace import learning_rate
 from training.speech.batched import energies, seen
@@ -33,8 +34,6 @@ from training.speech.sound_weights import load, save
 from training.stopping import Stopping
 
 BATCH = 32
-MEASURED_EVERY = 100
-"""Every so manyth recording is held out."""
 _AVERAGE = 0.998
 _DECAY = 0.05
 _MOST_GRADIENT = 5.0
@@ -105,16 +104,6 @@ def phone_errors(net: SoundNet, recordings: Recordings, places: NDArray[np.int64
     return wrong / max(said, 1)
 
 
-def distance(said: Sequence[object], heard: Sequence[object]) -> int:
-    """Least number of things put in, left out or changed that makes one of the other."""
-    row = list(range(len(heard) + 1))
-    for i, one in enumerate(said, 1):
-        before, row[0] = row[0], i
-        for j, other in enumerate(heard, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (one != other))
-    return row[-1]
-
-
 def train(
     recordings: Recordings,
     out: Path,
@@ -129,9 +118,8 @@ def train(
     Raises:
         OSError: OUT cannot be written.
     """
-    every = np.arange(len(recordings))
-    held = every[::MEASURED_EVERY]
-    given = batches(recordings, np.setdiff1d(every, held), seed)
+    held = np.flatnonzero(recordings.held)
+    given = batches(recordings, np.flatnonzero(~np.array(recordings.held)), seed)
     random = torch.Generator().manual_seed(seed)
     optimiser = Muon(groups(net, _DECAY, without=("begin", "end")), lr=rate)
     average = torch.optim.swa_utils.AveragedModel(

@@ -27,6 +27,7 @@ def test_folders_are_read_one_after_the_other(tmp_path: Path) -> None:
     found = Recordings([one, two, two])
     assert len(found) == 4 and found.lengths().tolist() == [5, 3, 4, 4]
     assert found.samples(1).tolist() == [5, 6, 7] and found.samples(3).tolist() == [0, 1, 2, 3]
+    assert found.held == [True, False, True, True]
     assert found.words[1] == "said 1" and found.phones[2].tolist() == [1]
 
 

@@ -15,7 +15,7 @@ from training.speech.batched import energies, seen
 from training.speech.recordings import Recordings
 from training.speech.sound_net import SoundNet
 from training.speech.sound_weights import load
-from training.speech.train import batch_of, distance, loss_of, main, train
+from training.speech.train import batch_of, loss_of, main, train
 
 TONES = {1: 400.0, 2: 1200.0, 3: 3000.0}
 
@@ -57,14 +57,6 @@ def test_batches_are_padded_with_silence(folder: Path) -> None:
     for samples, share in zip(batch.samples, batch.shares, strict=True):
         assert not samples[round(float(share) * len(samples)) :].any()
     assert float(batch.shares.max()) == 1.0
-
-
-@pytest.mark.parametrize(
-    ("said", "heard", "wrong"),
-    [("abc", "abc", 0), ("abc", "axc", 1), ("abc", "", 3), ("", "ab", 2)],
-)
-def test_distance_counts_what_differs(said: str, heard: str, wrong: int) -> None:
-    assert distance(said, heard) == wrong
 
 
 def test_a_folder_without_recordings_is_told(
