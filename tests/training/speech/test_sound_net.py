@@ -9,7 +9,7 @@ import torch
 
 from engines.speech import features
 from engines.speech.reader import FOLDER
-from engines.speech.sound_model import SoundConfig, SoundModel
+from engines.speech.sound_model import WEIGHTS, SoundConfig, SoundModel
 from training.speech.batched import energies, seen
 from training.speech.sound_net import SoundNet
 from training.speech.sound_weights import load, save
@@ -31,6 +31,10 @@ def test_both_hear_the_same_with_the_weights_that_ship() -> None:
         batch = load(FOLDER)(seen(energies(torch.from_numpy(sounds())))).numpy()
     for sound, wanted in zip(sounds(), batch, strict=True):
         assert np.allclose(SoundModel(FOLDER).classes(sound), wanted, atol=0.05)
+
+
+def test_what_ships_is_small() -> None:
+    assert 1_000_000 < (FOLDER / WEIGHTS).stat().st_size < 5_000_000
 
 
 def test_weights_come_back_as_they_were_written(tmp_path: Path) -> None:
