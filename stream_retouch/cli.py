@@ -321,9 +321,13 @@ def load_transcriber(settings: Settings, names: Names) -> tuple[Transcriber | No
     problems = []
     for name in AUTO_SPEECH:
         try:
-            return make(name, settings.speech_dir), ""
+            transcriber: Transcriber = make(name, settings.speech_dir)
         except SpeechError as problem:
             problems.append(str(problem))
+            continue
+        if problems:
+            print(f"{name} alone listens: {problems[0]}", file=sys.stderr)
+        return transcriber, ""
     return None, problems[0]
 
 

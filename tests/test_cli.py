@@ -609,9 +609,13 @@ def test_the_recogniser_that_is_named_is_loaded_from_its_folder() -> None:
     assert load_transcriber(Settings(), names) == (("embedded", None), "")
 
 
-def test_where_the_better_recogniser_is_missing_the_simpler_one_listens() -> None:
+def test_where_the_better_recogniser_is_missing_the_simpler_one_listens_and_that_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     names = replace(FAKES, transcriber="tests.test_cli:simple")
     assert load_transcriber(Settings(), names) == (("pocketsphinx", None), "")
+    told = capsys.readouterr().err
+    assert told == "pocketsphinx alone listens: embedded is not installed; install it\n"
     with pytest.raises(SpeechError, match="embedded is not installed"):
         load_transcriber(Settings(speech="embedded"), names)
 

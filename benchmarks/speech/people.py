@@ -32,9 +32,8 @@ from engines.speech.sound_model import ABOUT, WEIGHTS
 from engines.speech.sphinx import SphinxTranscriber
 from engines.transcriber import Recogniser
 from stream_retouch.errors import SpeechError
-from training.language.spoken import words_said
+from training.language.spoken import pronunciations, words_said
 from training.language.trigram import dictionary
-from training.speech.recordings import pronunciations
 
 SOUNDS = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 TEXTS = Path("/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz")

@@ -43,14 +43,13 @@ class Words:
         return " ".join(self._words[number] for number in numbers)
 
 
-def compiled(arpa: Path, dictionary: Path, scale: float, word_cost: float) -> tuple[Any, Words]:
+def compiled(arpa: Path, dictionary: Path, scale: float) -> tuple[Any, Words]:
     """The graph, for kaldi_decoder's FasterDecoder, and its words.
 
     Args:
         arpa: the word model, in ARPA's format.
         dictionary: of the CMU kind, one way to say a word a line.
         scale: of the word model's logarithms beside the sound model's.
-        word_cost: natural logarithm that each word costs besides.
 
     Raises:
         ImportError: kaldifst is not installed.
@@ -69,7 +68,7 @@ def compiled(arpa: Path, dictionary: Path, scale: float, word_cost: float) -> tu
     kaldifst.add_self_loops(lexicon, [_BACK_OFF], [back_off])
     kaldifst.arcsort(lexicon, "olabel")
     model = arpa.read_text(encoding="utf-8").splitlines()
-    grammar = kaldifst.compile("\n".join(_grammar(model, words, back_off, scale, word_cost)))
+    grammar = kaldifst.compile("\n".join(_grammar(model, words, back_off, scale)))
     kaldifst.arcsort(grammar, "ilabel")
     graph = kaldifst.compose(lexicon, grammar)
     if kaldifst.determinize_star(graph, max_states=5_000_000):
@@ -113,9 +112,7 @@ def _lexicon(ways: list[tuple[str, tuple[int, ...]]], words: Words) -> tuple[lis
     return [*lines, "0"], _BACK_OFF + max(met.values())
 
 
-def _grammar(
-    lines: Iterable[str], words: Words, back_off: int, scale: float, word_cost: float
-) -> Iterator[str]:
+def _grammar(lines: Iterable[str], words: Words, back_off: int, scale: float) -> Iterator[str]:
     """G's arcs: a state for each context, and the way to the next shorter one."""
     states: dict[tuple[str, ...], int] = {(_START,): 0, (): 1}
 
@@ -135,9 +132,7 @@ def _grammar(
             while after not in contexts:
                 after = after[1:]
             number = words.number(last)
-            found.append(
-                f"{state(tuple(before))} {state(after)} {number} {number} {cost + word_cost:.4f}"
-            )
+            found.append(f"{state(tuple(before))} {state(after)} {number} {number} {cost:.4f}")
         if len(gram) < 3 and last != _END and (last in words or last == _START):
             away = -scale * math.log(10) * back10
             found.append(f"{state(gram)} {state(gram[1:])} {back_off} {_EPSILON} {away:.4f}")

@@ -10,20 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.speech.graph import compiled
+from engines.speech.local import floats
 from engines.speech.phones import BLANK
 from engines.speech.sound_model import SoundModel
+from engines.speech.sphinx import FOLDER, LEAST_SAMPLES, MISSING
 from stream_retouch.errors import SpeechError
 
-FOLDER = Path(__file__).parents[1] / "weights" / "speech"
-"""Where the sound model, the word model and its dictionary are."""
-MISSING = "speech is not installed; python -m pip install 'stream-retouch[speech]'"
-LM_WEIGHT, WORD_COST = 0.7, 0.0
-"""Of the word model beside the sound model, and what each word costs: tried on sentences that are in no test."""
+LM_WEIGHT = 0.7
+"""Of the word model's logarithms beside the sound model's; others have not been tried."""
 BEAM, MOST_ACTIVE = 14.0, 3000
 """How much worse than the best a path may be, and how many are followed."""
-LEAST_SAMPLES = 1600
-"""Shorter utterances, a tenth of a second, hold no word."""
-_FULL = 32768.0
 
 
 class Reading(NamedTuple):
@@ -39,14 +35,11 @@ class Reading(NamedTuple):
 class SoundReader:
     """One call at a time."""
 
-    def __init__(
-        self, folder: Path | None = None, lm_weight: float = LM_WEIGHT, word_cost: float = WORD_COST
-    ) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         """Loads the models and composes the graph, some two seconds.
 
         Args:
             folder: holds ``sound.safetensors``, ``sound.json``, ``words.arpa`` and ``words.dict``; None: what ships.
-            lm_weight, word_cost: see LM_WEIGHT.
 
         Raises:
             SpeechError: kaldi-decoder is not installed, or the folder does not hold what is needed.
@@ -59,9 +52,7 @@ class SoundReader:
         folder = folder or FOLDER
         self._model = SoundModel(folder)
         try:
-            graph, self._words = compiled(
-                folder / "words.arpa", folder / "words.dict", lm_weight, word_cost
-            )
+            graph, self._words = compiled(folder / "words.arpa", folder / "words.dict", LM_WEIGHT)
         except (OSError, ValueError) as problem:
             raise SpeechError(
                 f"the word model in {folder} cannot be read; name another folder with --speech-dir "
@@ -91,4 +82,4 @@ class SoundReader:
 
     def classes(self, samples: NDArray[np.int16]) -> NDArray[np.float32]:
         """(T, CLASSES) natural logarithms, every 30 ms of (N,) samples."""
-        return self._model.classes(samples.astype(np.float32) / _FULL)
+        return self._model.classes(floats(samples))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,20 @@ def read_pronunciations(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
             word = re.sub(r"\(\d+\)$", "", name)
             found[word] = (*found.get(word, ()), " ".join(phones.split()))
     return found
+
+
+@cache
+def pronunciations() -> Pronunciations:
+    """How words sound, the common ones and those of the corpus.
+
+    Raises:
+        ImportError: pocketsphinx is not installed.
+    """
+    import pocketsphinx
+
+    path = Path(pocketsphinx.get_model_path("en-us")) / "cmudict-en-us.dict"
+    found = read_pronunciations(path.read_text(encoding="utf-8").splitlines())
+    return found | read_pronunciations(EXTRA.read_text(encoding="utf-8").splitlines())
 
 
 def sentences(

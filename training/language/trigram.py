@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from training.language.british import british
-from training.language.spoken import EXTRA, Pronunciations, frequent, read_pronunciations, sentences
+from training.language.spoken import Pronunciations, frequent, pronunciations, sentences
 
 FOLDER = Path(__file__).parents[2] / "engines" / "weights" / "speech"
 START, END = "<s>", "</s>"
@@ -141,13 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=FOLDER)
     args = parser.parse_args(arguments)
     try:
-        import pocketsphinx
+        known = pronunciations()
     except ImportError:
         print("pocketsphinx is not installed; pip install pocketsphinx==5.1.1", file=sys.stderr)
         return 1
-    common = Path(pocketsphinx.get_model_path("en-us")) / "cmudict-en-us.dict"
-    known = read_pronunciations(common.read_text(encoding="utf-8").splitlines())
-    known.update(read_pronunciations(EXTRA.read_text(encoding="utf-8").splitlines()))
     drawn = sentences(np.random.default_rng(args.seed), args.sentences, known)
     rows = frequent(drawn, args.least_word)
     model = Trigram(rows, args.least_trigram)

@@ -3,7 +3,7 @@
     python -m training.speech.recordings runs/recordings --count 30000
 
 Most sentences are of the corpus; the others are common words in any order, so that the model hears sounds and does not
-guess sentences. Needs pocketsphinx for its dictionary, and espeak-ng; flite and pico2wave are used where they are.
+guess sentences. Needs pocketsphinx for its dictionary, and a synthesiser; all that are installed are used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from itertools import repeat
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from engines.speech.phones import PHONES
 from training.language.british import british
-from training.language.spoken import EXTRA, Pronunciations, read_pronunciations, sentences
+from training.language.spoken import pronunciations, sentences
 from training.language.voices import (
     HEARD_HZ,
     WIRE_HZ,
@@ -97,20 +96,6 @@ class Recordings:
     def lengths(self) -> NDArray[np.int64]:
         """(count,) samples of each."""
         return np.array([end - begin for _, begin, end in self._places])
-
-
-@cache
-def pronunciations() -> Pronunciations:
-    """How words sound, the common ones and those of the corpus.
-
-    Raises:
-        ImportError: pocketsphinx is not installed.
-    """
-    import pocketsphinx
-
-    path = Path(pocketsphinx.get_model_path("en-us")) / "cmudict-en-us.dict"
-    found = read_pronunciations(path.read_text(encoding="utf-8").splitlines())
-    return found | read_pronunciations(EXTRA.read_text(encoding="utf-8").splitlines())
 
 
 def phones_of(words: Sequence[str], is_british: bool) -> list[int]:

@@ -55,7 +55,7 @@ def heard(folder: Path, *frames: str, scale: float = 1.0) -> str:
     """What is made of frames that are nearly certain: a phone each, "-" for a blank."""
     import kaldifst
 
-    graph, words = compiled(folder / "words.arpa", folder / "words.dict", scale, 0.0)
+    graph, words = compiled(folder / "words.arpa", folder / "words.dict", scale)
     logs = np.full((len(frames), CLASSES), -12.0, np.float32)
     for row, phone in zip(logs, frames, strict=True):
         row[BLANK if phone == "-" else PHONES.index(phone) + 1] = -1e-3
@@ -89,10 +89,10 @@ def test_without_the_word_model_sounds_alone_count(folder: Path) -> None:
 def test_files_that_allow_no_sentence_are_refused(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(text)
     with pytest.raises(ValueError, match=r"no sentence|no pronunciation"):
-        compiled(folder / "words.arpa", folder / "words.dict", 1.0, 0.0)
+        compiled(folder / "words.arpa", folder / "words.dict", 1.0)
 
 
 def test_a_dictionary_of_other_sounds_is_refused(folder: Path) -> None:
     (folder / "words.dict").write_text("mole M OH L\n")
     with pytest.raises(ValueError, match="ARPAbet is needed"):
-        compiled(folder / "words.arpa", folder / "words.dict", 1.0, 0.0)
+        compiled(folder / "words.arpa", folder / "words.dict", 1.0)
