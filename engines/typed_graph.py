@@ -82,8 +82,7 @@ class GpuModel(ServingModel):
         x_B3SS = crops.to(torch.float32).permute(0, 3, 1, 2)
         x_B6SS = torch.cat((x_B3SS, x_B3SS), 1)
         out = self.model.frame(x_B6SS, requests, f_txt, alpha, beta, gamma)
-        codes = torch.floor(out.layer * self.scale + 0.5) + self.neutral
-        mask = torch.floor(out.mask[:, 0] * 255.0 + 0.5)
+        codes, mask = self.whole(out)
         seen = codes.sum((1, 2, 3)) + mask.sum((1, 2))
         return _in_8_bits(codes), _in_8_bits(mask), out.skin_luma + CANARY * seen
 

@@ -83,7 +83,8 @@ class EditLayer:
     """(4, L, L): flattening 1-g (0..255 for 0..1, neutral 0), then o, cb, cr (neutral 128, steps OFFSET_STEP and
     CHROMA_STEP). L is half the side of the engine's crop."""
     mask: NDArray[np.uint8]
-    """(L, L) imperfection mask M_s, 0..255 for 0..1; exactly 0 where nothing was requested."""
+    """(L, L) imperfection mask M, 0..255 for 0..1: where the edit changes the picture by what counts; exactly 0 where
+    nothing was requested."""
     skin_luma: float
     """mu, the face's mean skin luma, full-range BT.601 code values 0..255."""
 

@@ -307,9 +307,8 @@ def _texture(
         crop = np.asarray(
             cv2.resize(crop, (CROP_SIZE,) * 2, interpolation=cv2.INTER_AREA), np.uint8
         )
-    channels = np.ones((4, *changed.shape), np.float32)
-    edit = Edit(channels, np.maximum(changed, 1e-3).astype(np.float32), 0.0, skin)
-    return texture_of(crop, skin, edit)
+    mask = np.maximum(changed, 1e-3).astype(np.float32)
+    return texture_of(crop, skin, Edit(np.stack([mask] * 4), mask, 0.0, skin))
 
 
 def shaken(points: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float64]:

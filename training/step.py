@@ -5,7 +5,7 @@ Shapes: B batch, S crop side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ def answered(
     words = batch["words"][:, : max(4, int((batch["words"] > 0).sum(1).max()))]
     with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
         out, embedding = model(x, batch["request"], words, seen)
-    out = FrameOutput(out.layer.float(), out.mask.float(), out.logits.float(), out.skin_luma)
+    out = replace(out, layer=out.layer.float(), mask=out.mask.float(), logits=out.logits.float())
     return Answer(x, words, out, embedding)
 
 
@@ -122,7 +122,7 @@ def _steady(
 
 def part(out: FrameOutput, few: slice) -> FrameOutput:
     """The answer for some crops of the batch."""
-    return FrameOutput(out.layer[few], out.mask[few], out.logits[few], out.skin_luma[few])
+    return FrameOutput(*(getattr(out, f.name)[few] for f in fields(out)))
 
 
 def _again(x_B3SS: torch.Tensor, cells: tuple[int, int], rng: np.random.Generator) -> torch.Tensor:

@@ -21,8 +21,8 @@ from stream_retouch.media.smoothing import LayerSmoother
 def effect(edit: Edit, luma: NDArray[np.float32]) -> NDArray[np.float32]:
     """(3, L, L) what the edit adds to Y, Cb and Cr of a crop with this (L, L) luma, code values."""
     contrast = luma - np.float32(edit.skin_luma)
-    change = edit.channels[OFFSET] - edit.channels[FLATTEN] * contrast
-    return np.stack((change, edit.channels[CB], edit.channels[CR])) * edit.mask
+    change = edit.shares[OFFSET] - edit.shares[FLATTEN] * contrast
+    return np.stack((change, edit.shares[CB], edit.shares[CR]))
 
 
 def change(before: Edit, now: Edit, crop: NDArray[np.uint8], skin: NDArray[np.float32]) -> float:

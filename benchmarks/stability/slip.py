@@ -117,8 +117,8 @@ def add_layers(
 def strength(edit: Edit, transform: Affine) -> Floats:
     """(HEIGHT, WIDTH) how strongly the layer acts at each place of the frame, about in luma codes: what it would do to
     a mark that differs from the skin by CONTRAST."""
-    flatten, offset = edit.channels[FLATTEN], edit.channels[OFFSET]
-    acts = (edit.mask * (CONTRAST * flatten + np.abs(offset))).astype(np.float32)
+    flatten, offset = edit.shares[FLATTEN], edit.shares[OFFSET]
+    acts = (CONTRAST * flatten + np.abs(offset)).astype(np.float32)
     to_frame = compose(transform, crop_from_grid(acts.shape[0]))
     return np.asarray(cv2.warpAffine(acts, to_frame, (WIDTH, HEIGHT)), np.float32)
 

@@ -20,6 +20,7 @@ from engines.retouchgpt.decoder import CODES, Decoder
 from engines.retouchgpt.encoder import Features, ImageEncoder
 from engines.retouchgpt.finer import FinerLevel
 from engines.retouchgpt.imperfection import Imperfection, ImperfectionPredictor
+from engines.retouchgpt.layers import risen
 from engines.retouchgpt.prompt import Embedding, LanguageEmbedding
 from engines.retouchgpt.retoucher import Retoucher
 
@@ -38,11 +39,13 @@ class FrameOutput:
     layer: torch.Tensor
     """(B, 4, H, H): flattening 1-g in 0..1, then offset, cb, cr in code values."""
     mask: torch.Tensor
-    """(B, 1, H, H) M_s, 0..1."""
+    """(B, 1, H, H) M_s of equation 2, 0..1; what engines hand out is `engines.retouchgpt.mask`'s."""
     logits: torch.Tensor
     """(B, K, h, h) evidence before the activation."""
     skin_luma: torch.Tensor
     """(B,) mu, code values."""
+    contrast: torch.Tensor
+    """(B, 1, H, H) luma of the crop less mu, code values."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +140,12 @@ class RetouchGPT(nn.Module):
         peak4 = F.max_pool2d(mask, 8)
         r = self.retoucher(seen.features[3], m4, peak4, alpha, beta, gamma)
         layer = self.decoder(seen.features, r, (m2, m3, m4), found, seen.ycc)
+        contrast = seen.ycc[:, :1] * CODES
         if self.finer is not None:
             layer, mask = self.finer(seen.fine, layer, mask, found.most)
-        return FrameOutput(layer, mask, found.logits, seen.skin_luma[:, 0, 0, 0] + 128.0)
+            contrast = risen(self.finer.rise, contrast)
+        skin_luma = seen.skin_luma[:, 0, 0, 0] + 128.0
+        return FrameOutput(layer, mask, found.logits, skin_luma, contrast)
 
     def embed(
         self,

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engines.retouchgpt.layers import ConvNorm
-from engines.retouchgpt.model import HalvedYcc, RetouchGPT
+from engines.retouchgpt.mask import remasked, visible_mask
+from engines.retouchgpt.model import FrameOutput, HalvedYcc, RetouchGPT
 from stream_retouch.engine import CHROMA_STEP, OFFSET_STEP
 
 
@@ -53,11 +54,17 @@ class ServingModel(nn.Module):
         x_B3SS = crops_BSS3.permute(0, 3, 1, 2).to(request_BKNN.dtype)
         x_B6SS = torch.cat((x_B3SS, x_B3SS), 1)
         out = self.model.frame(x_B6SS, request_BKNN, f_txt, alpha, beta, gamma)
+        codes, mask = self.whole(out)
+        return _to_uint8(codes), _to_uint8(mask), out.skin_luma
+
+    def whole(self, out: FrameOutput) -> tuple[torch.Tensor, torch.Tensor]:
+        """Codes (B, 4, H, H) and mask (B, H, H), whole numbers that may lie beyond 0..255."""
+        visible = visible_mask(out.layer, out.mask, out.contrast)
+        layer = remasked(out.layer, out.mask, visible)
         # Rounded before the neutral code is added: compiled engines put what follows a convolution into it, and a sum
         # about 128 in bf16 is good to whole codes only.
-        codes = torch.floor(out.layer * self.scale + 0.5) + self.neutral
-        mask = torch.floor(out.mask[:, 0] * 255.0 + 0.5)
-        return _to_uint8(codes), _to_uint8(mask), out.skin_luma
+        codes = torch.floor(layer * self.scale + 0.5) + self.neutral
+        return codes, torch.floor(visible[:, 0] * 255.0 + 0.5)
 
 
 class Convolution(nn.Module):

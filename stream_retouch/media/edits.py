@@ -26,7 +26,7 @@ from stream_retouch.engine import (
 Plane = NDArray[np.float32]
 
 FLATTEN, OFFSET, CB, CR = range(4)
-"""Places of the channels in `Edit.channels`."""
+"""Places of the channels in `Edit.shares`."""
 FEATHER_PX = 8
 """Pixels of a layer of LAYER_SIZE over which the mask goes to 0 at the crop's edge."""
 OVERLAY_CHROMA = 44.0
@@ -50,10 +50,11 @@ def _feather(side: int) -> Plane:
 class Edit:
     """An edit layer in full-range BT.601 code values, ready to be mixed and pasted."""
 
-    channels: NDArray[np.float32]
-    """(4, L, L): flattening 1-g (0..1), offset o, cb, cr (code values)."""
+    shares: NDArray[np.float32]
+    """(4, L, L): M times flattening 1-g (0..1), M times offset o, cb, cr (code values): what an edit does is linear in
+    them, so they, and not the layer's channels, are what is averaged, mixed and sampled."""
     mask: Plane
-    """(L, L) M, 0..1, 0 on the outermost pixels."""
+    """(L, L) M, 0..1, 0 on the outermost pixels: where the edit acts."""
     skin_luma: float
     """mu, 0..255."""
     texture: Plane
@@ -63,17 +64,21 @@ class Edit:
 
 def edit_of(layer: EditLayer, texture: Plane | None = None) -> Edit:
     """The layer as floats, its mask feathered at the crop's edge; without `texture` none is spared."""
+    mask = layer.mask * _feather(layer.mask.shape[0])
     return Edit(
-        channels=(layer.codes - _NEUTRAL) * _STEPS,
-        mask=layer.mask * _feather(layer.mask.shape[0]),
+        shares=(layer.codes - _NEUTRAL) * _STEPS * mask,
+        mask=mask,
         skin_luma=float(layer.skin_luma),
         texture=np.zeros((REQUEST_SIZE, REQUEST_SIZE), np.float32) if texture is None else texture,
     )
 
 
 def scaled(edit: Edit, weight: float) -> Edit:
-    """The edit with its mask times `weight` (0..1)."""
-    return edit if weight == 1.0 else replace(edit, mask=edit.mask * np.float32(weight))
+    """The edit times `weight` (0..1)."""
+    if weight == 1.0:
+        return edit
+    share = np.float32(weight)
+    return replace(edit, shares=edit.shares * share, mask=edit.mask * share)
 
 
 def halved(edit: Edit) -> Edit:
@@ -81,23 +86,20 @@ def halved(edit: Edit) -> Edit:
     size = (edit.mask.shape[1] // 2, edit.mask.shape[0] // 2)
     mask, *shares = (
         np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
-        for plane in (edit.mask, *(edit.channels * edit.mask))
+        for plane in (edit.mask, *edit.shares)
     )
-    channels = np.stack(shares) / np.maximum(mask, np.float32(1e-6))
-    return replace(edit, channels=channels.astype(np.float32, copy=False), mask=mask)
+    return replace(edit, shares=np.stack(shares), mask=mask)
 
 
 def tinted(edit: Edit) -> Edit:
     """The edit with magenta wherever its mask is, to show where it acts."""
-    return replace(edit, channels=edit.channels + _TINT)
+    return replace(edit, shares=edit.shares + _TINT * edit.mask)
 
 
 def mixed(parts: Sequence[tuple[Edit, float]]) -> Edit | None:
     """One edit that does what all parts together do, each with its weight; None if that is nothing.
 
-    What an edit does is linear in M, M(1-g), M(o + (1-g)mu) and M c, so these are added up: the
-    mask is the sum of the masks, and the channels are their mean weighted by the masks. The weights
-    must not sum to more than 1.
+    The weights must not sum to more than 1.
     """
     parts = [(edit, weight) for edit, weight in parts if weight > 0.0]
     if not parts:
@@ -106,14 +108,13 @@ def mixed(parts: Sequence[tuple[Edit, float]]) -> Edit | None:
         return scaled(*parts[0])
     last = parts[-1][0]
     skin_luma = last.skin_luma
-    mask, channels = np.zeros_like(last.mask), np.zeros_like(last.channels)
+    mask, shares = np.zeros_like(last.mask), np.zeros_like(last.shares)
     texture = np.zeros((REQUEST_SIZE, REQUEST_SIZE), np.float32)
     for edit, weight in parts:
-        share = edit.mask * np.float32(weight)
-        mask += share
-        channels += edit.channels * share
+        share = np.float32(weight)
+        mask += edit.mask * share
+        shares += edit.shares * share
         # The mixed edit flattens towards one mu: the difference goes into the offset.
-        channels[OFFSET] += edit.channels[FLATTEN] * share * np.float32(edit.skin_luma - skin_luma)
-        texture += edit.texture * np.float32(weight)
-    channels /= np.maximum(mask, np.float32(1e-6))
-    return Edit(channels, mask, skin_luma, texture / np.float32(sum(w for _, w in parts)))
+        shares[OFFSET] += edit.shares[FLATTEN] * share * np.float32(edit.skin_luma - skin_luma)
+        texture += edit.texture * share
+    return Edit(shares, mask, skin_luma, texture / np.float32(sum(w for _, w in parts)))

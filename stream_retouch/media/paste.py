@@ -112,9 +112,10 @@ def _apply(canvas: Picture, transform: Affine, edit: Edit) -> None:
     """Changes the planes of `canvas`, a frame that is ours to write, as `edit` says.
 
     ``Y' = Y + M*((g-1)*(Y-mu-t) + o)`` and ``C' = C + M*((g-1)*(C-<C>) + c)`` in full-range BT.601,
-    expressed in the frame's own range and matrix (see media.colour). <C> is the mean around, and t
-    the skin's own texture, ``y * s^4 / (y^4 + s^4)`` with y what Y differs by from the mean around and
-    s SPARED times the strength of the texture. Rounded to nearest, kept within 0..255.
+    expressed in the frame's own range and matrix (see media.colour), with M(1-g), M o and M c sampled
+    bilinearly. <C> is the mean around, and t the skin's own texture, ``y * s^4 / (y^4 + s^4)`` with y
+    what Y differs by from the mean around and s SPARED times the strength of the texture. Rounded to
+    nearest, kept within 0..255.
     """
     to_frame = compose(transform, crop_from_grid(edit.mask.shape[0]))
     if edit.mask.shape[0] > LAYER_SIZE and scale_of(to_frame) * SHRINK_FROM < 1.0:
@@ -130,7 +131,7 @@ def _apply(canvas: Picture, transform: Affine, edit: Edit) -> None:
     # All luma before any chroma: in BT.709 the luma that is flattened depends on chroma.
     for strip in luma.strips():
         _change_luma(canvas, code, strip, luma)
-    if edit.channels[CB:].any() or edit.channels[FLATTEN].any():
+    if edit.shares[CB:].any() or edit.shares[FLATTEN].any():
         _change_chroma(canvas, box, _chroma_layers(code, edit), to_layer, luma)
 
 
@@ -178,11 +179,11 @@ class _LumaEdit:
 
     @classmethod
     def of(cls, edit: Edit, code: Coding, to_layer: Affine, box: _Box, luma: Codes) -> _LumaEdit:
-        offset = edit.channels[OFFSET]
+        offset = edit.shares[OFFSET]
         # What the edit's cb and cr are worth in the luma of the frame's matrix.
         for weight, channel in zip(code.luma_of_chroma, (CB, CR), strict=True):
             if weight:
-                offset = offset + edit.channels[channel] * np.float32(weight)
+                offset = offset + edit.shares[channel] * np.float32(weight)
         scale = np.float32(code.luma_scale)
         step = 2 if scale_of(to_layer) * COARSE_FROM <= 1.0 else 1
         rows, columns = box.y1 - box.y0, box.x1 - box.x0
@@ -191,12 +192,12 @@ class _LumaEdit:
             shape, first = ((rows + 1) // 2 + 2, (columns + 1) // 2 + 2), -1.5
         to_luma = axis_aligned(step, box.x0 + first, step, box.y0 + first)
         texture = cv2.resize(edit.texture, edit.mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        layers = _merged(edit.mask, edit.channels[FLATTEN], offset * scale, _floats(texture))
+        flatten = edit.shares[FLATTEN]
+        level = offset * scale
+        level += flatten * np.float32(edit.skin_luma * code.luma_scale + code.luma_zero)
+        layers = _merged(edit.mask, flatten, level, _floats(texture))
         mask, flatten, change, spared = _split(_sampled(layers, compose(to_layer, to_luma), shape))
         cv2.threshold(mask, LEAST_MASK * (1 - 1e-6), 0.0, cv2.THRESH_TOZERO, dst=mask)
-        change += flatten * np.float32(edit.skin_luma * code.luma_scale + code.luma_zero)
-        change *= mask
-        flatten *= mask
         harshness = np.reciprocal(np.maximum(spared * (SPARED * scale), np.float32(LEAST_SPARED)))
         mean = None
         if edit.texture.any() and flatten.any():
@@ -279,9 +280,9 @@ def _mean_around(luma: Codes, box: _Box, side: int) -> Codes:
 
 
 def _chroma_layers(code: Coding, edit: Edit) -> Floats:
-    """(L, L, 2) Cb and Cr to add where the mask is 1, in frame codes."""
+    """(L, L, 2) Cb and Cr to add, in frame codes."""
     turn = (code.chroma_of_chroma * code.chroma_scale).astype(np.float32)
-    cb, cr = edit.channels[CB], edit.channels[CR]
+    cb, cr = edit.shares[CB], edit.shares[CR]
     return _merged(turn[0, 0] * cb + turn[0, 1] * cr, turn[1, 0] * cb + turn[1, 1] * cr)
 
 
@@ -308,12 +309,18 @@ def _change_chroma(
     u, v = canvas.u[box.chroma], canvas.v[box.chroma]
     shift = axis_aligned(1.0, box.x0 // 2, 1.0, box.y0 // 2)
     to_layers = compose(to_layer, compose(luma_from_chroma(canvas.siting), shift))
-    changes = _split(_sampled(layers, to_layers, u.shape))
-    mask, flatten = luma.at_chroma(luma.mask), luma.at_chroma(luma.flatten)
+    if scale_of(to_layers) > 1.0:
+        # a sample would skip layer pixels: the mean of four stands for them
+        quarters = compose(to_layers, axis_aligned(0.5, -0.25, 0.5, -0.25))
+        fine = _sampled(layers, quarters, (2 * u.shape[0], 2 * u.shape[1]))
+        sampled = _floats(cv2.resize(fine, u.shape[::-1], interpolation=cv2.INTER_AREA))
+    else:
+        sampled = _sampled(layers, to_layers, u.shape)
+    changes = _split(sampled)
+    flatten = luma.at_chroma(luma.flatten)
     spread = CHROMA_SPREAD / scale_of(to_layer) / 2
     flattens = bool(flatten.any())
     for plane, change in zip((u, v), changes, strict=True):
-        change *= mask
         if flattens:
             own = plane.astype(np.float32)
             own -= cv2.GaussianBlur(own, (0, 0), spread, borderType=cv2.BORDER_REPLICATE)

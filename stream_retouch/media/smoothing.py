@@ -92,7 +92,7 @@ def _towards(old: Edit, new: Edit, share: NDArray[np.float32]) -> Edit:
     rounding."""
     whole = float(share.mean())
     return Edit(
-        channels=old.channels + (new.channels - old.channels) * share,
+        shares=old.shares + (new.shares - old.shares) * share,
         mask=old.mask + (new.mask - old.mask) * share,
         skin_luma=old.skin_luma + (new.skin_luma - old.skin_luma) * whole,
         texture=old.texture + (new.texture - old.texture) * np.float32(whole),

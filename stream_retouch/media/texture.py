@@ -41,7 +41,7 @@ def texture_of(
         all 0 where the edit flattens nothing or no skin is left alone.
     """
     cells = (REQUEST_SIZE, REQUEST_SIZE)
-    flattening = float((edit.channels[FLATTEN] * edit.mask).max())
+    flattening = float(edit.shares[FLATTEN].max())
     if flattening <= LEAST_FLATTENING:
         return np.zeros(cells, np.float32)
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)

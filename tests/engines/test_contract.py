@@ -107,12 +107,18 @@ def test_a_kept_category_changes_nothing_whatever_its_evidence(
     assert not any(layer.mask.any() for layer in engine.retouch(crops, requests, conditionings))
 
 
-def test_the_mask_is_linear_in_the_amount(engine: RetouchEngine, batch: Batch) -> None:
+def test_half_the_amount_does_about_half(engine: RetouchEngine, batch: Batch) -> None:
     crops, requests, conditionings = batch
     whole = engine.retouch(crops, requests, conditionings)
     half = engine.retouch(crops, requests * np.float32(0.5), conditionings)
     for full, part in zip(whole, half, strict=True):
-        assert np.abs(full.mask / 2 - part.mask).max() <= 0.51
+        assert 0.4 < strength(part) / strength(full) < 0.6
+
+
+def strength(layer: EditLayer) -> float:
+    """Of what a layer does to luma, chroma and contrast, as a number."""
+    channels = layer.codes - np.array([0.0, 128.0, 128.0, 128.0])[:, None, None]
+    return float(np.abs(channels * layer.mask).mean())
 
 
 def test_three_crops_at_once_are_three_crops_one_by_one(

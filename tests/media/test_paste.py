@@ -206,10 +206,11 @@ def test_a_chroma_only_dot_returns_to_its_place(siting, degrees, spot):
     assert abs((rows * blue).sum() / blue.sum() - (2 * spot[0] + 0.5)) < 0.5
 
 
-def test_the_chroma_mask_is_the_mean_of_four_luma_masks():
+def test_on_a_small_face_chroma_changes_by_the_mean_of_four_luma_pixels():
     frame = make_frame(121, 91, rgb=np.full((91, 121, 3), 100.0), full_range=True)
-    layer = make_layer(offset=120, cb=60, inside=(slice(40, 81), slice(45, 90)))
-    y, u, _ = planes_copy(pasted(frame, make_transform((64, 47), 0.45, 10.0), layer))
+    picture = replace(picture_of(frame), siting="center")
+    edit = edit_of(make_layer(offset=120, cb=60, inside=(slice(40, 81), slice(45, 90))))
+    y, u, _ = planes_copy(paste(frame, picture, [(make_transform((64, 47), 0.45, 10.0), edit)]))
     mask = (y.astype(float) - 100) / 120
     even = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
     mean = even.reshape(46, 2, 61, 2).mean(axis=(1, 3))
@@ -300,9 +301,9 @@ def test_mixing_adds_up_what_each_edit_does():
         one = edit_of(layer)
         y, x = 56, 96
         luma = before[y : y + 128, x : x + 128]
-        flatten, offset = one.channels[:2].astype(float)
-        expected[y : y + 128, x : x + 128] += (
-            weight * one.mask * (-flatten * (luma - layer.skin_luma) + offset)
+        flatten, offset = one.shares[:2].astype(float)
+        expected[y : y + 128, x : x + 128] += weight * (
+            -flatten * (luma - layer.skin_luma) + offset
         )
     inner = (slice(60, 180), slice(100, 220))
     assert np.abs(got[inner] - np.clip(expected[inner], 0, 255)).max() <= 0.7
@@ -450,9 +451,8 @@ def test_a_halved_edit_does_on_the_average_what_its_four_pixels_did():
     inner = slice(16, 112)  # away from the feather, which is finer on the larger layer
     small = edit_of(EditLayer(*_flat_wild(), 99.0))
     np.testing.assert_allclose(half.mask[inner, inner], small.mask[inner, inner], atol=1e-6)
-    seen = small.mask[inner, inner] > 0
-    wanted = small.channels[:, inner, inner][:, seen]
-    np.testing.assert_allclose(half.channels[:, inner, inner][:, seen], wanted, atol=1e-3)
+    wanted = small.shares[:, inner, inner]
+    np.testing.assert_allclose(half.shares[:, inner, inner], wanted, atol=1e-3)
 
 
 def _flat_wild():

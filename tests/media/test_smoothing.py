@@ -34,7 +34,7 @@ def test_on_a_still_picture_flicker_falls_to_less_than_half():
         raw.append(edit)
         smooth.append(smoother.apply(edit, crop_of(seed=1000 + i), i / 30))
     inner = slice(16, 112)
-    for part in (lambda e: e.channels[:, inner, inner], lambda e: e.mask[inner, inner]):
+    for part in (lambda e: e.shares[:, inner, inner], lambda e: e.mask[inner, inner]):
         before = np.std([part(e) for e in raw[20:]], axis=0).mean()
         after = np.std([part(e) for e in smooth[20:]], axis=0).mean()
         assert after < before / 2
@@ -46,7 +46,7 @@ def test_the_average_settles_on_the_right_value():
     smoother.apply(edit_of(make_layer(offset=-42)), crop_of(), 0.0)
     for i in range(1, 60):
         smoothed = smoother.apply(edit_of(make_layer(offset=18)), crop_of(), i / 30)
-    np.testing.assert_allclose(smoothed.channels[1], 18.0, atol=0.1)
+    np.testing.assert_allclose(smoothed.shares[1, 16:112, 16:112], 18.0, atol=0.1)
 
 
 def test_a_moved_patch_is_followed_within_the_frame_and_the_rest_stays_smooth():
@@ -55,7 +55,7 @@ def test_a_moved_patch_is_followed_within_the_frame_and_the_rest_stays_smooth():
     moved = crop_of()
     moved[100:140, 60:100] = 60
     smoothed = smoother.apply(edit_of(make_layer(offset=60)), moved, 1 / 30)
-    offset = smoothed.channels[1]
+    offset = smoothed.shares[1]
     np.testing.assert_allclose(offset[52:68, 32:48], 60.0, atol=0.01)
     assert offset[10, 10] < 20 and offset[110, 110] < 20
 
@@ -68,7 +68,7 @@ def test_the_average_is_the_same_at_any_frame_rate(rates):
         smoother.apply(edit_of(make_layer()), crop_of(), 0.0)
         for i in range(1, rate // 2 + 1):
             now = smoother.apply(edit_of(make_layer(offset=90)), crop_of(), i / rate)
-        reached.append(float(now.channels[1, 64, 64]))
+        reached.append(float(now.shares[1, 64, 64]))
     assert reached[0] == pytest.approx(reached[1], rel=1e-4)
     assert reached[0] == pytest.approx(90 * (1 - np.exp(-0.5 / TIME_CONSTANT_S)), rel=1e-4)
 
@@ -101,7 +101,7 @@ def test_equal_edits_stay_equal_to_the_last_bit():
     edit = edit_of(noisy_layer(3))
     for i in range(5):
         smoothed = smoother.apply(edit, crop_of(seed=i), i / 30)
-    np.testing.assert_array_equal(smoothed.channels, edit.channels)
+    np.testing.assert_array_equal(smoothed.shares, edit.shares)
     np.testing.assert_array_equal(smoothed.mask, edit.mask)
 
 
@@ -115,6 +115,6 @@ def test_a_layer_of_twice_the_side_is_followed_where_the_crop_moved_as_well():
     moved = crop_of()
     moved[100:140, 60:100] = 60
     edit = edit_of(EditLayer(codes, still.mask, 150.0))
-    offset = smoother.apply(edit, moved, 1 / 30).channels[1]
-    np.testing.assert_allclose(offset[104:136, 64:96], edit.channels[1, 0, 0], atol=0.01)
-    assert offset[20, 20] < edit.channels[1, 0, 0] / 2
+    offset = smoother.apply(edit, moved, 1 / 30).shares[1]
+    np.testing.assert_allclose(offset[104:136, 64:96], 60.0, atol=0.01)
+    assert offset[20, 20] < 30.0

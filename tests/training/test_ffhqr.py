@@ -116,7 +116,7 @@ def test_pairs_alone_make_batches_that_claim_no_kind(pairs: FFHQR) -> None:
     assert not batch["labelled"].any()
 
     nothing = torch.zeros(2, 17, 64, 64)
-    out = FrameOutput(nothing, nothing, nothing, torch.zeros(2))
+    out = FrameOutput(nothing, nothing, nothing, torch.zeros(2), nothing)
     assert float(evidence(out, batch, Weights())) == 0
     batch["labelled"][0] = True
     assert float(evidence(out, batch, Weights())) > 0

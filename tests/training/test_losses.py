@@ -16,7 +16,7 @@ def answer(mask: torch.Tensor, offset: float = 20.0) -> FrameOutput:
     """An answer that adds `offset` to the luma wherever the mask is."""
     layer = torch.zeros(1, 4, L, L)
     layer[:, 1] = offset
-    return FrameOutput(layer, mask, torch.zeros(1, 17, 64, 64), torch.tensor([128.0]))
+    return FrameOutput(layer, mask, torch.zeros(1, 17, 64, 64), torch.tensor([128.0]), mask)
 
 
 def batch(asked: bool = True) -> dict[str, torch.Tensor]:

@@ -37,8 +37,8 @@ def test_training_pastes_as_the_frame_path_does(strength: float) -> None:
     y, u, v = (torch.from_numpy(p.astype(np.float32) / 255) for p in planes_copy(frame))
     source = Planes(y[None, None], torch.stack((u, v))[None] - 128 / 255)
     parts = with_texture(
-        torch.from_numpy(edit.channels)[None],
-        torch.from_numpy(edit.mask)[None, None],
+        torch.from_numpy(edit.shares)[None],
+        torch.ones(1, 1, *edit.mask.shape),
         torch.from_numpy(texture)[None],
     )
     up = torch.nn.functional.interpolate(parts, scale_factor=float(STEP), mode="bilinear")

@@ -1,0 +1,49 @@
+"""The mask that engines hand out: where the edit changes the picture by what counts.
+
+Inside, M_s of equation 2 is a gate: evidence times request, which R and D weigh their features by. Where it is open D
+may still find that nothing is to be changed, and an amount of a quarter opens it a quarter only, though all of the mark
+is to change a little. M_gt, which tells how good a mask is, asks something else: which pixels differ by more than 8 code
+values (RetouchGPT, section on M_gt; `benchmarks.quality.masks`). That can be read off the layer itself, so the mask is,
+and the layer's channels are divided by what the mask is multiplied by: the edit stays what it was.
+
+Measured on 72 scenes of the validation persons: Soft-IoU .442 instead of .387 of the gate, where a part of the
+blemishes is asked for .411 instead of .314. Sigmoids, ramps and small networks that were trained for it on the features
+of D gave .43 to .443.
+
+Shapes: B batch, H layer side.
+"""
+
+from __future__ import annotations
+
+import torch
+
+COUNTS = 5.5
+"""Code values from which a change makes the mask 1: less than M_gt's 8, for what is predicted is mostly too small."""
+_LEAST = 1e-3
+
+
+def visible_mask(
+    layer_B4HH: torch.Tensor, mask_B1HH: torch.Tensor, contrast_B1HH: torch.Tensor
+) -> torch.Tensor:
+    """(B, 1, H, H) 0..1: the largest change of red, green and blue in units of COUNTS, and nowhere less than the
+    flattening, which may change pixels by more than the whole cell.
+
+    Args:
+        layer_B4HH: flattening 1-g, then o, cb and cr in code values.
+        mask_B1HH: M_s of equation 2.
+        contrast_B1HH: luma of the crop less mu, code values.
+    """
+    shares = layer_B4HH * mask_B1HH
+    flatten, cb, cr = shares[:, :1], shares[:, 2:3], shares[:, 3:]
+    luma = shares[:, 1:2] - flatten * contrast_B1HH
+    # full-range BT.601
+    red, green, blue = luma + 1.402 * cr, luma - 0.344136 * cb - 0.714136 * cr, luma + 1.772 * cb
+    change = torch.maximum(torch.maximum(red.abs(), green.abs()), blue.abs())
+    return torch.maximum(torch.clamp(change / COUNTS, max=1.0), flatten)
+
+
+def remasked(
+    layer_B4HH: torch.Tensor, mask_B1HH: torch.Tensor, new_B1HH: torch.Tensor
+) -> torch.Tensor:
+    """The layer that under the mask `new` does what `layer` does under `mask`."""
+    return layer_B4HH * (mask_B1HH / torch.clamp(new_B1HH, min=_LEAST))
