@@ -2,9 +2,9 @@
 
 Inside, M_s of equation 2 is a gate: evidence times request, which R and D weigh their features by. Where it is open D
 may still find that nothing is to be changed, and an amount of a quarter opens it a quarter only, though all of the mark
-is to change a little. M_gt, which tells how good a mask is, asks something else: which pixels differ by more than 8 code
-values (RetouchGPT, section on M_gt; `benchmarks.quality.masks`). That can be read off the layer itself, so the mask is,
-and the layer's channels are divided by what the mask is multiplied by: the edit stays what it was.
+is to change a little. M_gt, which a mask is measured by, asks something else: where source and target differ (the paper
+before equation 7; by more than 8 code values in `benchmarks.quality.masks`). That can be read off the layer itself, so
+the mask is, and the layer's channels are divided by what the mask is multiplied by: the edit stays what it was.
 
 Measured on 72 scenes of the validation persons: Soft-IoU .442 instead of .387 of the gate, where a part of the
 blemishes is asked for .411 instead of .314. Sigmoids, ramps and small networks that were trained for it on the features
