@@ -136,8 +136,8 @@ def mask_loss(out: FrameOutput, batch: dict[str, torch.Tensor], w: Weights) -> t
 
 
 def visible_loss(out: FrameOutput, batch: dict[str, torch.Tensor], w: Weights) -> torch.Tensor:
-    """The same of the mask that engines hand out (engines.retouchgpt.mask), whatever the amount: of the edit itself, that
-    it shows where something is to change and does not where nothing is."""
+    """The same of the mask that engines hand out (engines.retouchgpt.mask), whatever the amount: of the edit itself,
+    that it shows where something is to change and does not where nothing is."""
     mask = visible_mask(out.layer, out.mask, out.contrast)
     return w.visible * _mask_distance(mask, batch["changed"][:, None].float() / 255.0, batch)
 
