@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from engines.retouchgpt.mask import visible_mask
 from engines.retouchgpt.model import FrameOutput
 from engines.retouchgpt.prompt import Embedding
 from stream_retouch.language.plan import CATEGORIES, Category
@@ -55,8 +54,6 @@ class Weights:
     dice: float = 0.5
     mask: float = 0.7
     """Measured: at 2, Soft-IoU is .07 better and untouched skin .8 dB, and the gain .5 dB worse."""
-    visible: float = 0.5
-    """Of the mask that engines hand out, see `visible_loss`."""
     embed: float = 0.2
     steady: float = 1.0
 
@@ -128,30 +125,16 @@ def retouch_loss(
 
 
 def mask_loss(out: FrameOutput, batch: dict[str, torch.Tensor], w: Weights) -> torch.Tensor:
-    """Equation 7, |M_s - M_gt|, where M_gt is what is to change, at most as much as was asked for."""
+    """Equation 7, |M_s - M_gt|, where M_gt is what is to change, at most as much as was asked for; also over the union
+    of the two, which makes it 1 - Soft-IoU: a mask that is too wide costs as much as one that misses."""
     changed = batch["changed"][:, None].float() / 255.0
     request = F.interpolate(batch["request"], changed.shape[-2:], mode="bilinear")
     truth = torch.minimum(changed, request.amax(1, keepdim=True))
-    return w.mask * _mask_distance(out.mask, truth, batch)
-
-
-def visible_loss(out: FrameOutput, batch: dict[str, torch.Tensor], w: Weights) -> torch.Tensor:
-    """The same of the mask that engines hand out (engines.retouchgpt.mask), whatever the amount: of the edit itself,
-    that it shows where something is to change and does not where nothing is."""
-    mask = visible_mask(out.layer, out.mask, out.contrast)
-    return w.visible * _mask_distance(mask, batch["changed"][:, None].float() / 255.0, batch)
-
-
-def _mask_distance(
-    mask_B1LL: torch.Tensor, truth_B1LL: torch.Tensor, batch: dict[str, torch.Tensor]
-) -> torch.Tensor:
-    """|M - M_gt|, also over the union of the two, which makes it 1 - Soft-IoU: a mask that is too wide costs as much as
-    one that misses. Real marks that nobody painted are free."""
     away = batch["look_away"][:, None].float() / 255.0
-    free = 1 - away * (truth_B1LL < 0.02).float()
-    error = ((mask_B1LL - truth_B1LL).abs() * free).sum((1, 2, 3))
-    either = (torch.maximum(mask_B1LL, truth_B1LL) * free).sum((1, 2, 3))
-    return (error / (either + 10.0)).mean() + 2.0 * error.mean() / truth_B1LL[0].numel()
+    free = 1 - away * (truth < 0.02).float()
+    error = ((out.mask - truth).abs() * free).sum((1, 2, 3))
+    either = (torch.maximum(out.mask, truth) * free).sum((1, 2, 3))
+    return w.mask * ((error / (either + 10.0)).mean() + 2.0 * error.mean() / truth[0].numel())
 
 
 def steadiness_loss(

@@ -20,7 +20,6 @@ from training.losses import (
     mask_loss,
     retouch_loss,
     steadiness_loss,
-    visible_loss,
 )
 from training.paste import CELLS, Planes, paste
 from training.perception import SlimVGG
@@ -86,7 +85,6 @@ def terms(
     found = retouch_loss(out, batch, (dx, dy), perception, weights)
     found["evidence"] = evidence(out, batch, weights)
     found["mask"] = mask_loss(out, batch, weights)
-    found["visible"] = visible_loss(out, batch, weights)
     found["embed"] = embed_loss(answer.embedding, batch["classes"], weights)
     if rng.random() < _STEADY:
         found["steady"] = _steady(model, batch, answer, weights, rng, bf16)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from engines.retouchgpt.model import FrameOutput
-from training.losses import Weights, mask_loss, retouch_loss, steadiness_loss, visible_loss
+from training.losses import Weights, mask_loss, retouch_loss, steadiness_loss
 
 L = 128
 
@@ -64,19 +64,6 @@ def test_half_of_the_amount_is_half_of_the_mask() -> None:
     half = batch()
     half["request"] *= 0.5
     assert float(mask_loss(answer(square() * 0.5), half, Weights())) == 0.0
-
-
-def test_of_an_edit_it_counts_where_it_is_visible_whatever_the_amount() -> None:
-    """A gate that is open a quarter, or everywhere, costs nothing where what lies under it is right."""
-    weights, quarter = Weights(), batch()
-    quarter["request"] *= 0.25
-    assert float(visible_loss(answer(0.25 * square(), 40.0), quarter, weights)) == 0.0
-    open_wide = answer(torch.ones(1, 1, L, L), 0.0)
-    open_wide.layer[:, 1:2] = 40.0 * square()
-    assert float(visible_loss(open_wide, batch(), weights)) == 0.0
-    faint, elsewhere, missed = answer(square(), 2.0), answer(1 - square()), answer(0 * square())
-    costs = [float(visible_loss(a, batch(), weights)) for a in (faint, elsewhere, missed)]
-    assert 0.1 < costs[0] < costs[2] < costs[1]
 
 
 def test_what_was_asked_for_is_paid_for_and_what_was_not_costs() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from engines.retouchgpt.mask import COUNTS, remasked, visible_mask  # noqa: E402
+from engines.retouchgpt.mask import MOST, remasked, visible_mask  # noqa: E402
 
 
 def plane(value: float) -> torch.Tensor:
@@ -41,22 +41,38 @@ def test_a_closed_gate_has_no_mask() -> None:
 
 
 @pytest.mark.parametrize(
-    "channels", [(0.0, COUNTS), (0.0, -COUNTS), (0.0, 0.0, COUNTS / 1.772), (0.0, 0.0, 0.0, 4.0)]
+    "channels", [(0.0, 5.0), (0.0, -5.0), (0.0, 0.0, 3.0), (0.0, 0.0, 0.0, 4.0)]
 )
 def test_what_changes_red_green_or_blue_by_enough_counts_whole(channels: tuple[float, ...]) -> None:
-    full = visible_mask(layer(*channels), plane(1.0), plane(0.0))
-    assert torch.allclose(full, plane(1.0))
-    assert torch.allclose(visible_mask(layer(*channels), plane(0.25), plane(0.0)) > 0.2, full > 0)
+    assert torch.allclose(visible_mask(layer(*channels), plane(1.0), plane(0.0)), plane(1.0))
+    faint = visible_mask(layer(*channels), plane(0.4), plane(0.0))
+    assert 0.3 < float(faint.min()) == float(faint.max()) < 1.0
 
 
 def test_a_quarter_of_a_strong_mark_is_still_the_whole_mark() -> None:
-    strong = layer(0.0, 4.0 * COUNTS)
-    assert torch.allclose(visible_mask(strong, plane(0.25), plane(0.0)), plane(1.0))
+    assert torch.allclose(visible_mask(layer(0.0, 40.0), plane(0.25), plane(0.0)), plane(1.0))
+
+
+def test_beside_a_strong_change_a_faint_one_counts_less_and_never_below_the_most() -> None:
+    faint, strong = layer(0.0, 4.5), layer(0.0, 4.5)
+    strong[..., 0, 0] *= 8.0
+    alone, beside = (visible_mask(x, plane(1.0), plane(0.0))[..., 1, 1] for x in (faint, strong))
+    assert float(beside) < 0.7 < float(alone)
+    strong[..., 0, 0] *= 100.0
+    furthest = visible_mask(strong, plane(1.0), plane(0.0))[..., 1, 1]
+    assert float(furthest) == pytest.approx(4.5 / MOST)
+
+
+def test_the_crops_of_a_batch_do_not_see_each_other() -> None:
+    both = torch.cat((layer(0.0, 4.5), layer(0.0, 90.0)))
+    gates = torch.cat((plane(1.0), plane(1.0)))
+    together = visible_mask(both, gates, torch.zeros_like(gates))
+    assert torch.equal(together[:1], visible_mask(both[:1], plane(1.0), plane(0.0)))
 
 
 def test_flattening_that_leaves_the_mean_as_it_is_counts_by_its_strength() -> None:
     """Within a cell pixels may change by more than the cell."""
     even = visible_mask(layer(0.8), plane(0.5), plane(0.0))
     assert torch.allclose(even, plane(0.4))
-    dark = visible_mask(layer(0.5), plane(1.0), plane(-2.0 * COUNTS))
+    dark = visible_mask(layer(0.5), plane(1.0), plane(-20.0))
     assert torch.allclose(dark, plane(1.0))
