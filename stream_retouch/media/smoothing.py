@@ -24,11 +24,12 @@ MOVED = 6.0
 """Luma codes from which they count as changed altogether."""
 CUT = 30.0
 """Mean difference in luma codes from which it is another scene."""
-TIME_CONSTANT_S = 0.15
+TIME_CONSTANT_S = 0.14
 """Of the average where nothing changes."""
 LONGEST_GAP_S = 0.5
 """After a longer pause there is nothing to continue."""
 
+_LEAST_MASK = np.float32(1e-6)
 _REACH = np.ones((5, 5), np.uint8)
 """Around a change, edges and shadows change too little to be seen: it counts for 2 small pixels."""
 
@@ -89,11 +90,24 @@ def _share_of_new(
 
 def _towards(old: Edit, new: Edit, share: NDArray[np.float32]) -> Edit:
     """`old` moved towards `new` by `share`; where both are the same nothing is added by
-    rounding."""
+    rounding.
+
+    Mask and channels are averaged apart and multiplied then: of what comes and goes from frame to
+    frame, which is doubtful, less is left than of the mean of what it does.
+    """
     whole = float(share.mean())
+    apart = new.mask - old.mask
+    fewer = _channels(new) - _channels(old)
+    fewer *= apart * share * (1.0 - share)
     return Edit(
-        shares=old.shares + (new.shares - old.shares) * share,
-        mask=old.mask + (new.mask - old.mask) * share,
+        shares=old.shares + (new.shares - old.shares) * share - fewer,
+        mask=old.mask + apart * share,
         skin_luma=old.skin_luma + (new.skin_luma - old.skin_luma) * whole,
         texture=old.texture + (new.texture - old.texture) * np.float32(whole),
     )
+
+
+def _channels(edit: Edit) -> NDArray[np.float32]:
+    """(4, L, L) what `edit` does where its mask is 1; 0 where it is 0."""
+    channels = edit.shares / np.maximum(edit.mask, _LEAST_MASK)
+    return channels.astype(np.float32, copy=False)
