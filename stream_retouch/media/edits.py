@@ -52,7 +52,7 @@ class Edit:
 
     shares: NDArray[np.float32]
     """(4, L, L): M times flattening 1-g (0..1), M times offset o, cb, cr (code values): what an edit does is linear in
-    them, so they, and not the layer's channels, are what is averaged, mixed and sampled."""
+    them, so they, and not the layer's channels, are what is mixed and sampled."""
     mask: Plane
     """(L, L) M, 0..1, 0 on the outermost pixels: where the edit acts."""
     skin_luma: float
