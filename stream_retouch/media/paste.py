@@ -31,7 +31,8 @@ from stream_retouch.media.frames import SHRINK_FROM, Picture, frame_with, planes
 from stream_retouch.media.texture import FINE_PX
 
 LEAST_MASK = 1 / 255
-"""Mask values below this are 0: one code of the engine's 8-bit mask."""
+"""One code of the engine's 8-bit mask: what lies farther out than it reaches is left out, and where
+it fades below it an edit is less than a code."""
 
 Codes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -167,7 +168,7 @@ class _LumaEdit:
     step: int
     """1 or 2."""
     mask: Floats
-    """(h, w) M, 0 where it is below LEAST_MASK."""
+    """(h, w) M, 0 where it is below LEAST_MASK: says which strips there are."""
     flatten: Floats
     """(h, w) M * (1-g)."""
     change: Floats
