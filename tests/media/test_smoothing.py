@@ -49,17 +49,27 @@ def test_the_average_settles_on_the_right_value():
     np.testing.assert_allclose(smoothed.shares[1, 16:112, 16:112], 18.0, atol=0.1)
 
 
-def test_mask_and_channels_are_averaged_apart():
-    """So an edit that comes and goes, which is doubtful, is shown less than the mean of what it does."""
+def test_of_an_edit_that_comes_and_goes_less_is_left_than_its_mean():
+    """It is doubtful: the covariance of mask and offset, as a share of the mean, is taken off twice."""
     smoother = LayerSmoother()
     off, on = edit_of(make_layer(offset=10, mask=51)), edit_of(make_layer(offset=60, mask=255))
     smoother.apply(off, crop_of(), 0.0)
     smoothed = smoother.apply(on, crop_of(), 1 / 30)
     share = 1.0 - np.exp(-1 / 30 / TIME_CONSTANT_S)
-    mask, offset = 0.2 + 0.8 * share, 10.0 + 50.0 * share
+    mask, offset, mean = 0.2 + 0.8 * share, 10.0 + 50.0 * share, 2.0 + 58.0 * share
     middle = (slice(16, 112), slice(16, 112))
     np.testing.assert_allclose(smoothed.mask[middle], mask, rtol=1e-4)
-    np.testing.assert_allclose(smoothed.shares[1][middle], mask * offset, rtol=1e-4)
+    np.testing.assert_allclose(
+        smoothed.shares[1][middle], mean * (mask * offset / mean) ** 2, rtol=1e-4
+    )
+
+
+def test_what_grows_while_the_mask_shrinks_is_the_mean():
+    smoother = LayerSmoother()
+    smoother.apply(edit_of(make_layer(offset=10, mask=255)), crop_of(), 0.0)
+    smoothed = smoother.apply(edit_of(make_layer(offset=60, mask=51)), crop_of(), 1 / 30)
+    share = 1.0 - np.exp(-1 / 30 / TIME_CONSTANT_S)
+    np.testing.assert_allclose(smoothed.shares[1][16:112, 16:112], 10.0 + 2.0 * share, rtol=1e-4)
 
 
 def test_a_moved_patch_is_followed_within_the_frame_and_the_rest_stays_smooth():
