@@ -1,6 +1,6 @@
 """What training minimises: equations 7 to 9 of the paper, with what its code left out.
 
-Shapes: B batch, K categories, R side of the aligned picture at frame resolution, L layer side.
+Shapes: B batch, K categories, R side of the aligned picture at frame resolution, L layer side, h = w side of the evidence.
 """
 
 from __future__ import annotations
@@ -59,11 +59,17 @@ class Weights:
 
 
 def evidence_loss(
-    logits_BKhw: torch.Tensor, masks_BKLL: torch.Tensor, look_away_B1LL: torch.Tensor, w: Weights
+    logits_BKhw: torch.Tensor, masks_BKhw: torch.Tensor, look_away_B1hw: torch.Tensor, w: Weights
 ) -> torch.Tensor:
-    """L_mask on the evidence: balanced cross-entropy and Dice; unpainted pixels that may carry a real mark are free."""
-    truth = F.avg_pool2d(masks_BKLL, 2)
-    free = 1 - F.avg_pool2d(look_away_B1LL, 2)
+    """L_mask on the evidence: balanced cross-entropy and Dice; unpainted pixels that may carry a real mark are free.
+
+    Args:
+        logits_BKhw: evidence before the activation.
+        masks_BKhw: where each kind is painted, 0..1.
+        look_away_B1hw: where an unpainted mark may be real, 0..1.
+        w: weights.
+    """
+    truth, free = masks_BKhw, 1 - look_away_B1hw
     loss = F.binary_cross_entropy_with_logits(logits_BKhw, truth, reduction="none")
     negative = (1 - truth) * free.expand_as(truth)
     scale = torch.ones(truth.shape[1], device=truth.device)

@@ -95,9 +95,10 @@ def evidence(out: FrameOutput, batch: dict[str, torch.Tensor], weights: Weights)
     """`evidence_loss` of the examples whose kinds are known: no other may claim one."""
     known = batch["labelled"].bool()
     # evidence may be coarser than half the layer: see engines.retouchgpt.finer
-    step = max(1, batch["masks"].shape[-1] // (2 * out.logits.shape[-1]))
-    masks = F.avg_pool2d(batch["masks"][known].float() / 255.0, step)
-    away = F.avg_pool2d(batch["look_away"][known][:, None].float() / 255.0, step)
+    step = batch["masks"].shape[-1] // out.logits.shape[-1]
+    # divided when they are small: of a batch they are the largest tensor
+    masks = F.avg_pool2d(batch["masks"][known].float(), step) / 255.0
+    away = F.avg_pool2d(batch["look_away"][known][:, None].float(), step) / 255.0
     return evidence_loss(out.logits[known], masks, away, weights)
 
 
