@@ -1,6 +1,6 @@
 """What training minimises: equations 7 to 9 of the paper, with what its code left out.
 
-Shapes: B batch, K categories, R side of the aligned picture at frame resolution, L layer side, h = w side of the evidence.
+Shapes: B batch, K categories, R side of the aligned picture at frame resolution, L layer side, h = w evidence side.
 """
 
 from __future__ import annotations
