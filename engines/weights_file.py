@@ -24,11 +24,11 @@ def chosen(weights: Path | None, size: int | None) -> Path | None:
         size: crop size of the network, one of CROP_SIZES; None for that of the file, or the usual one.
 
     Raises:
-        WeightsError: no network of that size ships, or the file holds one of another size or cannot be read.
+        WeightsError: no network of that size ships; or the file is missing, is not for this service or of another size.
     """
     if weights is not None:
-        found = size if size is None else serving_config(weights).crop_size
-        if found != size:
+        found = serving_config(weights).crop_size
+        if size not in (None, found):
             remedy = "leave the size out, or name another file"
             raise WeightsError(str(weights), f"the network's size is {found}, not {size}", remedy)
         return weights

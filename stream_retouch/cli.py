@@ -140,6 +140,7 @@ def _serve(args: argparse.Namespace, names: Names) -> int:
         settings.check_exposure()
     except SettingsError as problem:
         raise _UsageError(str(problem)) from problem
+    load_weights(settings, names)  # what is wrong with them is told before an address is
 
     processes = settings.processes
     if processes is None:

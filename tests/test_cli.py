@@ -416,6 +416,14 @@ class TestServe:
         assert last.startswith("stream-retouch: --video-encoder nvenc: h264_nvenc cannot be used (")
         assert last.endswith("choose auto or x264")
 
+    def test_weights_that_are_not_there_are_told_before_an_address_is(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "gone.safetensors"
+        assert main(["serve", "--port", "0", "--weights", str(path)]) == 1
+        told = capsys.readouterr()
+        assert (told.out, "gone.safetensors: no such file" in told.err) == ("", True)
+
     @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
     @pytest.mark.parametrize("processes", [1, 2])
     def test_starts_answers_and_ends_with_sigterm(self, processes: int) -> None:
