@@ -82,7 +82,8 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
         if rng.random() < self.data.lent_tones:
             other = int(rng.choice(len(portraits), p=portraits.shares))
             gains = lent(self._tones(portraits, chosen), self._tones(portraits, other), rng)
-        face = painted_face(portraits[chosen], rng, side, gains=gains)
+        own = self.data.own_marks
+        face = painted_face(portraits[chosen], rng, side, gains=gains, own_share=own)
         plans = [random_plan(rng, face.kinds) for _ in range(self.data.plans_a_face)]
         return asked(face, rng, plans, self.crop_size)
 

@@ -55,7 +55,7 @@ KIND_SHARES /= KIND_SHARES.sum()
 TOLD_APART = 8.0
 """A pixel that is to change by more than so many code values belongs to the imperfections."""
 OWN_SHARE = 0.7
-"""How often a portrait's own marks, where they are known, count as painted ones do."""
+"""How often a portrait's own marks, where they are known, count as painted ones do, unless a recipe says otherwise."""
 MAX_WORDS = 48
 _BROW_TOPS = (LANDMARKS.index(105), LANDMARKS.index(334))
 _EYE_CORNERS = (LANDMARKS.index(33), LANDMARKS.index(263))
@@ -207,8 +207,9 @@ def painted_face(
     side: int,
     categories: list[Category] | None = None,
     gains: Tones | None = None,
+    own_share: float = OWN_SHARE,
 ) -> PaintedFace:
-    """A portrait painted; arguments as in `make_example`."""
+    """A portrait painted; arguments as in `make_example`. `own_share`: how often its own marks count as painted."""
     face = aligned(portrait, rng, side, bool(rng.random() < 0.5))
     picture, real = face.picture, face.may_be_real
     tracked = shaken(face.points[list(LANDMARKS)] * (CROP_SIZE / side), rng)
@@ -217,7 +218,7 @@ def painted_face(
     skin = paintable(face.skin, maps.regions, evidence, tracked)
     own: list[Mark] = []
     lent = None if gains is None else spread_over(gains, face.matrix, portrait.side, side)
-    if face.found is not None and face.cleaned is not None and rng.random() < OWN_SHARE:
+    if face.found is not None and face.cleaned is not None and rng.random() < own_share:
         with_marks, rgb = np.split(relit(np.vstack((picture, face.cleaned)), rng), 2)
         if lent is not None:
             with_marks, rgb = (np.minimum(p * lent, 1.0) for p in (with_marks, rgb))

@@ -48,6 +48,8 @@ class Weights:
     """Of squared errors on untouched skin."""
     spared: float = 4.0
     """How much more untouched skin counts where an imperfection lies that was not asked for."""
+    edges: float = 4.0
+    """How much more it counts where one lies that was, too faint there to change a pixel."""
     positive: float = 0.5
     """Of the evidence on painted pixels; annealed, since the balanced form over-fires."""
     negative: float = 1.5
@@ -101,9 +103,13 @@ def retouch_loss(
     side = source.y.shape[-1]
     cells = slice(y0, y0 + CELLS), slice(x0, x0 + CELLS)
     away = batch["look_away"][:, None, *cells].float() / 255.0
-    painted = batch["masks"][:, :, *cells].amax(1, keepdim=True).float() / 255.0
+    masks = batch["masks"]
+    requested = F.interpolate(batch["request"], masks.shape[-2:]) > 0
+    named = (masks * requested)[:, :, *cells].amax(1, keepdim=True).float() / 255.0
+    painted = masks[:, :, *cells].amax(1, keepdim=True).float() / 255.0
     free = 1 - F.interpolate(away * (1 - painted), (side, side), mode="bilinear")
-    there = F.interpolate(painted, (side, side), mode="bilinear")
+    more = w.spared * (painted - named) + w.edges * named
+    more = F.interpolate(more, (side, side), mode="bilinear")
     terms: dict[str, torch.Tensor] = {}
     l1 = masked = squared = outside = moved = source.y.new_zeros(())
     for plane, weight in (("y", 1.0), ("c", 1.0)):
@@ -116,7 +122,7 @@ def retouch_loss(
         masked = masked + weight * (error * wanted).sum() / count
         squared = squared + weight * (error.square() * wanted).sum() / count
         still = ((b - s).abs().amax(1, keepdim=True) < 1.5 / 255.0).float() * f
-        still = still * (1 + w.spared * (there if plane == "y" else F.avg_pool2d(there, 2)))
+        still = still * (1 + (more if plane == "y" else F.avg_pool2d(more, 2)))
         outside = outside + weight * ((a - s).abs() * still).mean()
         moved = moved + weight * ((a - s).square() * still).mean()
     terms |= {"l1": w.l1 * l1, "masked": w.masked * masked, "squared": w.squared * squared}

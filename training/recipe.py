@@ -17,7 +17,7 @@ from typing import Any
 
 from engines.retouchgpt.config import RetouchGPTConfig
 from stream_retouch.errors import SettingsError
-from training.examples import SIDE_SHARES, SIDES
+from training.examples import OWN_SHARE, SIDE_SHARES, SIDES
 from training.losses import Weights
 
 
@@ -52,6 +52,8 @@ class Data:
     asking once more."""
     lent_tones: float = 0.5
     """How often a portrait's natural tones are changed, see `training.tones`."""
+    own_marks: float = OWN_SHARE
+    """How often a portrait's own marks, where they are known, count as painted ones do."""
     validation_scenes: int = 24
     """Painted on validation persons and measured at every save; 0 for none."""
     ffhqr: str = ""
@@ -73,6 +75,8 @@ class Stage:
     settled: bool = False
     """Weigh the losses from the start as at a stage's end; otherwise evidence counts more and untouched skin less at
     first."""
+    fixed_norms: bool = False
+    """Batch norms scale by the statistics of the weights begun with, as they serve, not by the batch's."""
     freeze_llm: bool | None = None
     """None: only a first stage from random weights trains the LLM, which is frozen once it has learned to speak."""
     reinforce: bool = False

@@ -32,6 +32,7 @@ from training.batches import Batches
 from training.curves import curves
 from training.grown import grow
 from training.muon import Muon, groups
+from training.norms import to_training
 from training.pace import Log, Pace, learning_rate
 from training.perception import SlimVGG
 from training.portrait_cache import PortraitCache
@@ -188,6 +189,7 @@ class Trainer:
 
     def step(self, batch: dict[str, torch.Tensor]) -> None:
         """One step of training."""
+        to_training(self.model, self.stage.fixed_norms)
         rng = np.random.default_rng((self.recipe.seed, self.rank, self.step_count, 1))
         torch.manual_seed(int(rng.integers(2**62)))
         share, bf16 = self.pace.share(self.stage_step), self.recipe.bf16

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import pytest
 import torch
 
 from stream_retouch.language.plan import CATEGORIES, Category, Edit, InstructionPlan, amounts
@@ -14,7 +15,7 @@ from training.examples import asked, collate, make_example, painted_face
 from training.own_marks import KINDS
 from training.paste import CELLS, Planes, paste, upsampled
 from training.plans import random_plan
-from training.portrait_cache import MESH_MIRROR
+from training.portrait_cache import MESH_MIRROR, CachedPortrait
 
 
 def test_target_is_the_source_where_nothing_was_asked() -> None:
@@ -107,14 +108,26 @@ def test_what_is_to_change_is_told() -> None:
     assert not asked.changed[~(asked.source != asked.target).any(-1)[::2, ::2]].all()
 
 
-def test_a_portraits_own_marks_are_asked_away_like_painted_ones() -> None:
+def portrait_with_a_mole() -> CachedPortrait:
     bare = made_up_portrait(0)
     found = np.zeros(bare.rgb.shape[:2], np.uint8)
     middle = tuple(int(v) for v in bare.landmarks[50])
     cv2.circle(found, middle, 9, KINDS.index(Category.MOLE) + 1, -1)
     marked = bare.rgb.copy()
     marked[found > 0] = marked[found > 0] // 2
-    portrait = replace(bare, rgb=marked, found=found, cleaned=bare.rgb)
+    return replace(bare, rgb=marked, found=found, cleaned=bare.rgb)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_portraits_own_marks_count_as_often_as_they_are_told_to(share: float) -> None:
+    portrait = portrait_with_a_mole()
+    for seed in range(6):
+        face = painted_face(portrait, np.random.default_rng(seed), 256, [], own_share=share)
+        assert len(face.kinds) == share
+
+
+def test_a_portraits_own_marks_are_asked_away_like_painted_ones() -> None:
+    portrait = portrait_with_a_mole()
     plan = InstructionPlan((Edit("mole", ("face",), 1.0),))
     removed = []
     for seed in range(12):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from engines.retouchgpt.model import FrameOutput
@@ -76,13 +77,17 @@ def test_what_was_asked_for_is_paid_for_and_what_was_not_costs() -> None:
     assert unasked[1]["outside"] == 0
 
 
-def test_what_is_spared_counts_more_than_other_skin() -> None:
-    done = answer(square())
-    plain, strict = (
-        retouch_loss(done, batch(asked=False), (0, 0), None, replace(Weights(), spared=s))["moved"]
-        for s in (0.0, 4.0)
+@pytest.mark.parametrize("asked, name", [(False, "spared"), (True, "edges")])
+def test_untouched_skin_counts_more_where_something_lies(asked: bool, name: str) -> None:
+    """Something that was not asked for, or that was and is too faint there to be seen."""
+    seen = batch(asked=False) | {"request": torch.full((1, 17, 32, 32), float(asked))}
+    none = replace(Weights(), spared=0.0, edges=0.0)
+    plain, strict, other = (
+        float(retouch_loss(answer(square()), seen, (0, 0), None, w)["moved"])
+        for w in (none, replace(none, **{name: 4.0}), replace(Weights(), **{name: 0.0}))
     )
-    assert 3.0 * float(plain) < float(strict) < 5.1 * float(plain)
+    assert 3.0 * plain < strict < 5.1 * plain
+    assert other == plain
 
 
 def test_an_answer_that_moves_with_the_picture_is_steady() -> None:

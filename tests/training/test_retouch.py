@@ -67,6 +67,24 @@ def test_a_training_that_goes_on_makes_the_step_it_would_have_made(tmp_path: Pat
     assert torch.equal(parameters(later), parameters(whole))
 
 
+@pytest.mark.parametrize("fixed", [False, True])
+def test_norms_keep_their_statistics_where_they_are_to(tmp_path: Path, fixed: bool) -> None:
+    job = tiny_run(tmp_path, Stage("only", NO_TIME, 4, fixed_norms=fixed))
+    RunFolder(job.out).begin(job.text, resume=False)
+    trainer = Trainer(job)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.begin_stage()
+    batches = trainer.batches()
+    for _ in range(2):
+        trainer.step(next(batches))
+        trainer.report()  # which looks at the network as it serves
+    after = trainer.model.state_dict()
+    kept = [torch.equal(after[n], v) for n, v in before.items() if n.endswith("running_mean")]
+    assert kept and all(kept) == any(kept) == fixed
+    scales = [n for n in before if n.endswith("norm.weight")]
+    assert any(not torch.equal(after[name], before[name]) for name in scales)
+
+
 def test_batches_are_the_same_wherever_they_begin(tmp_path: Path) -> None:
     job = tiny_run(tmp_path)
     data = Data(sides=(256,), side_shares=(1.0,))
