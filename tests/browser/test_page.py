@@ -28,6 +28,7 @@ CONNECT_S = 30.0
 ANSWER_S = 20.0
 PATIENT_MS = "1000"
 SESSIONS = "stream_retouch_sessions "
+FRESH_TRIES = 10
 SETTLE_FRAMES = 45
 """Frames for a fade of 0.3 s and for the codec to refine a still picture."""
 
@@ -115,6 +116,7 @@ def test_only_the_mask_changes(still_face: Path, tmp_path: Path) -> None:
 
     This is about pixels, not speed, so frames may wait for their edit as long as it takes: on a
     busy machine the edit would fade out and in, and a mean over such frames says how busy it was.
+    For the same reason a mean is taken again while the service spares a busy machine some edits.
     """
     with (
         running_service(0, "--frame-budget-ms", PATIENT_MS) as service,
@@ -123,15 +125,18 @@ def test_only_the_mask_changes(still_face: Path, tmp_path: Path) -> None:
         start(page, service.address)
         say(page, "Remove all blemishes")
         wait_frames(page, SETTLE_FRAMES)
-        before = service.frames()
-        retouched = mean_picture(page)
-        after = service.frames()
+        for _ in range(FRESH_TRIES):
+            before = service.frames()
+            retouched = mean_picture(page)
+            after = service.frames()
+            made = {result: after[result] - before[result] for result in after}
+            if made["reused"] == made["late"] == made["failed"] == 0:
+                break
         toggle(page, "overlay")
         tinted = mean_picture(page)
         toggle(page, "overlay")
         toggle(page, "enabled")
         passed = mean_picture(page)
-    made = {result: after[result] - before[result] for result in after}
     assert made["fresh"] > 0
     assert made["reused"] == made["late"] == made["failed"] == 0, made
     tint = np.abs(tinted - retouched).max(axis=2)
