@@ -103,10 +103,10 @@ def retouch_loss(
     side = source.y.shape[-1]
     cells = slice(y0, y0 + CELLS), slice(x0, x0 + CELLS)
     away = batch["look_away"][:, None, *cells].float() / 255.0
-    masks = batch["masks"]
-    requested = F.interpolate(batch["request"], masks.shape[-2:]) > 0
-    named = (masks * requested)[:, :, *cells].amax(1, keepdim=True).float() / 255.0
-    painted = masks[:, :, *cells].amax(1, keepdim=True).float() / 255.0
+    masks = batch["masks"][:, :, *cells]
+    requested = F.interpolate(batch["request"], batch["masks"].shape[-2:])[:, :, *cells] > 0
+    named = (masks * requested).amax(1, keepdim=True).float() / 255.0
+    painted = masks.amax(1, keepdim=True).float() / 255.0
     free = 1 - F.interpolate(away * (1 - painted), (side, side), mode="bilinear")
     more = w.spared * (painted - named) + w.edges * named
     more = F.interpolate(more, (side, side), mode="bilinear")

@@ -29,23 +29,17 @@ def mean(parts: Sequence[tuple[Path, float]]) -> RetouchGPT:
     whole = sum(share for _, share in parts)
     if not parts or abs(whole - 1) > 1e-6:
         raise SettingsError(f"the shares sum to {whole:g}; give shares that sum to 1")
-    first = load(parts[0][0])
-    sums = {name: torch.zeros_like(value).double() for name, value in first.state_dict().items()}
-    for path, share in parts:
-        model = load(path)
-        if model.config != first.config:
+    models = [load(path) for path, _ in parts]
+    for (path, _), model in zip(parts, models, strict=True):
+        if model.config != models[0].config:
             remedy = f"give weights of the network of {parts[0][0]}"
             raise WeightsError(str(path), "holds another network than the first", remedy)
-        for name, value in model.state_dict().items():
-            sums[name] += share * value.double()
-    known = first.state_dict()
-    first.load_state_dict(
-        {
-            name: total.to(known[name].dtype) if known[name].is_floating_point() else known[name]
-            for name, total in sums.items()
-        }
-    )
-    return first
+    states = [model.state_dict() for model in models]
+    for name, value in states[0].items():  # of the model itself, not copies
+        if value.is_floating_point():
+            shares = [share * s[name].double() for (_, share), s in zip(parts, states, strict=True)]
+            value.copy_(torch.stack(shares).sum(0))
+    return models[0]
 
 
 def _write(model: RetouchGPT, out: Path) -> None:

@@ -29,6 +29,7 @@ ANSWER_S = 20.0
 PATIENT_MS = "1000"
 SESSIONS = "stream_retouch_sessions "
 FRESH_TRIES = 10
+"""Means taken at most, until one is of frames that all have an edit of their own."""
 SETTLE_FRAMES = 45
 """Frames for a fade of 0.3 s and for the codec to refine a still picture."""
 
