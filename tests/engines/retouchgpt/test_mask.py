@@ -41,7 +41,7 @@ def test_a_closed_gate_has_no_mask() -> None:
 
 
 @pytest.mark.parametrize(
-    "channels", [(0.0, 5.0), (0.0, -5.0), (0.0, 0.0, 3.0), (0.0, 0.0, 0.0, 4.0)]
+    "channels", [(0.0, 6.0), (0.0, -6.0), (0.0, 0.0, 3.4), (0.0, 0.0, 0.0, 4.4)]
 )
 def test_what_changes_red_green_or_blue_by_enough_counts_whole(channels: tuple[float, ...]) -> None:
     assert torch.allclose(visible_mask(layer(*channels), plane(1.0), plane(0.0)), plane(1.0))
