@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from engines.retouchgpt.mask import MOST, remasked, visible_mask  # noqa: E402
+from engines.retouchgpt.mask import FAINT, MOST, remasked, visible_mask  # noqa: E402
 
 
 def plane(value: float) -> torch.Tensor:
@@ -41,11 +41,12 @@ def test_a_closed_gate_has_no_mask() -> None:
 
 
 @pytest.mark.parametrize(
-    "channels", [(0.0, 6.0), (0.0, -6.0), (0.0, 0.0, 3.4), (0.0, 0.0, 0.0, 4.4)]
+    "channels", [(0.0, 1.2), (0.0, -1.2), (0.0, 0.0, 0.68), (0.0, 0.0, 0.0, 0.88)]
 )
 def test_what_changes_red_green_or_blue_by_enough_counts_whole(channels: tuple[float, ...]) -> None:
-    assert torch.allclose(visible_mask(layer(*channels), plane(1.0), plane(0.0)), plane(1.0))
-    faint = visible_mask(layer(*channels), plane(0.4), plane(0.0))
+    enough = layer(*(FAINT * c for c in channels))
+    assert torch.allclose(visible_mask(enough, plane(1.0), plane(0.0)), plane(1.0))
+    faint = visible_mask(enough, plane(0.4), plane(0.0))
     assert 0.3 < float(faint.min()) == float(faint.max()) < 1.0
 
 
