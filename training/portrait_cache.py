@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,7 +61,7 @@ def square_to_frame(landmarks: NDArray[np.float32], size: int) -> NDArray[np.flo
 def build(shared: Path, cache_dir: Path, size: int = _SIZE, limit: int | None = None) -> Path:
     """Writes the cache of every training portrait and returns its folder.
 
-    A cache that is there already, of the same version, size and pictures, is left alone.
+    A cache that is there already, of the same version, size and pictures, is left alone, with mixed portraits too.
 
     Args:
         shared: the shared data folder.
@@ -73,7 +74,7 @@ def build(shared: Path, cache_dir: Path, size: int = _SIZE, limit: int | None = 
     people = portraits(shared, heldout=False)[:limit]
     index = cache_dir / "index.json"
     wanted = {"version": _VERSION, "size": size, "portraits": [_record(p) for p in people]}
-    if index.is_file() and json.loads(index.read_text(encoding="utf-8")) == wanted:
+    if index.is_file() and _is_of(json.loads(index.read_text(encoding="utf-8")), wanted):
         return cache_dir
     cache_dir.mkdir(parents=True, exist_ok=True)
     for stale in (index, cache_dir / "found.npy", cache_dir / "cleaned.npy"):
@@ -95,6 +96,13 @@ def build(shared: Path, cache_dir: Path, size: int = _SIZE, limit: int | None = 
     # The index goes last: a cache that was interrupted has none.
     index.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
     return cache_dir
+
+
+def _is_of(index: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether a cache is of the wanted portraits; those of `training.mixed_portraits` come after them."""
+    count = len(index.get("portraits", ())) - index.get("mixed", 0)
+    mine = index.get("portraits", [])[:count]
+    return {**wanted, "mixed": 0} == {**index, "mixed": 0, "portraits": mine}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
