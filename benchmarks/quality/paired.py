@@ -6,6 +6,9 @@ networks says nothing. Here as many scenes are drawn as wanted, with seeds of th
 them, and what is told is the difference to the first one, with its standard error over persons drawn anew (bootstrap,
 Efron and Tibshirani 1993, chapter 6): what would be another face counts, not what would be another spot.
 
+``--persons trained`` draws on persons that the retoucher is trained on instead: what they are better by is no promise,
+but what it knows by heart.
+
 Below, for the first: kinds and scenes that most of what is left lies in, so that one knows what to work on.
 """
 
@@ -154,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measured(args: argparse.Namespace) -> dict[str, Any]:
     files = {str(file): file for file in args.weights}
-    people = scenes.people(args.shared, "validation")
+    people = scenes.people(args.shared, args.persons)
     with contextlib.ExitStack() as stack:
         rows: dict[str, ours.Row] = {}
         for name, file in files.items():
@@ -185,7 +188,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("weights", nargs="+", type=Path, help="the first is compared with")
-    parser.add_argument("--draws", type=int, default=4, help="of 24 scenes each (default 4)")
+    parser.add_argument(
+        "--draws",
+        type=int,
+        default=4,
+        help="of two scenes a portrait, 24 of the validation persons (default 4)",
+    )
+    parser.add_argument("--persons", choices=("validation", scenes.TRAINED), default="validation")
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="data folder")
     parser.add_argument("--engine", default="openvino")
     args = parser.parse_args(argv)

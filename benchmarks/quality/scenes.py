@@ -25,6 +25,8 @@ from stream_retouch.language.plan import (
 from training.splits import VALIDATION_PERSONS, Portrait, portraits
 
 SPLITS = ("heldout", "validation")
+TRAINED = "trained"
+"""Those of the London persons, as the splits are, that the retoucher is trained on: no split to measure it by."""
 VALIDATION_SEED, TUNING_SEED = 20270101, 20270102
 """Of the validation scenes, and of those that the classical filters are tuned on."""
 _AMOUNT_SEED = {"heldout": 20270103, "validation": 20270104}
@@ -32,7 +34,7 @@ _AMOUNT_KINDS = 4
 
 
 def people(shared: Path, split: str) -> list[Portrait]:
-    """The portraits of a split, in the manifest's order.
+    """The portraits of a split or TRAINED, in the manifest's order.
 
     Raises:
         MediaError: there are none in the folder.
@@ -40,6 +42,9 @@ def people(shared: Path, split: str) -> list[Portrait]:
     if split == "heldout":
         return portraits(shared, heldout=True)
     others = portraits(shared, heldout=False)
+    if split == TRAINED:
+        london = [p for p in others if p.person_id.startswith("london")]
+        return [p for p in london if p.person_id not in VALIDATION_PERSONS]
     return [p for p in others if p.person_id in VALIDATION_PERSONS]
 
 

@@ -13,7 +13,7 @@ import pytest
 from benchmarks import heldout
 from benchmarks.quality.__main__ import main as quality_main
 from benchmarks.quality.pictures import psnr, to_frame, to_rgb
-from benchmarks.quality.scenes import people
+from benchmarks.quality.scenes import TRAINED, people
 from benchmarks.quality.sums import Sums, gain_db, pooled
 from benchmarks.quality.views import Views, views
 from stream_retouch.language.plan import InstructionPlan, Keep
@@ -119,6 +119,9 @@ def test_nobody_is_held_out_and_chosen_on() -> None:
 def test_each_split_shows_its_own_persons() -> None:
     for split, persons in (("heldout", HELDOUT_PERSONS), ("validation", VALIDATION_PERSONS)):
         assert {p.person_id for p in people(SHARED, split)} == persons
+    trained = {p.person_id for p in people(SHARED, TRAINED)}
+    assert trained and not trained & (HELDOUT_PERSONS | VALIDATION_PERSONS)
+    assert all(person.startswith("london") for person in trained | HELDOUT_PERSONS)
 
 
 @needs_portraits
