@@ -80,8 +80,8 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
         chosen = int(rng.choice(len(portraits), p=portraits.shares))
         gains = None
         if rng.random() < self.data.lent_tones:
-            other = int(rng.choice(len(portraits), p=portraits.shares))
-            gains = lent(self._tones(portraits, chosen), self._tones(portraits, other), rng)
+            others = [self._tones(portraits, int(i)) for i in rng.choice(portraits.lenders, 2)]
+            gains = lent(self._tones(portraits, chosen), others, rng)
         own = self.data.own_marks
         face = painted_face(portraits[chosen], rng, side, gains=gains, own_share=own)
         plans = [random_plan(rng, face.kinds) for _ in range(self.data.plans_a_face)]

@@ -179,6 +179,9 @@ class PortraitCache(Sequence[CachedPortrait]):
             weights[self.validation] = 0.0
         self.shares: NDArray[np.float64] = weights / weights.sum()
         """(N,) how often each portrait is to be drawn; they sum to 1, and those for validation are never."""
+        mixed = [r.get("source") == "mixed" for r in self.records]
+        self.lenders: NDArray[np.intp] = np.flatnonzero((self.shares > 0) & ~np.array(mixed))
+        """Numbers of those whose slow tones are lent, each as often: for that, a portrait need not be sharp."""
 
     def __len__(self) -> int:
         return len(self.records)

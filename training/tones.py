@@ -1,12 +1,15 @@
 """Natural shades, blush and gleam in more variety than there are portraits: one face lends them to another.
 
 A few hundred portraits are soon known by heart: whose cheeks are rosy by nature, whose eyes lie deep. Measured on
-persons not trained on, that is where untouched skin was changed most. So the slow part of a portrait's tones, which
-source and target share, is mixed with somebody else's, or deepened, and what must be left alone is no longer a matter
-of memory.
+persons not trained on, that is where untouched skin was changed most: validation persons who were given tones of those
+trained on were left alone 2 dB better than with their own. So the slow part of a portrait's tones, which source and
+target share, is mixed with that of others, mirrored or not, place by place, and deepened; what must be left alone is
+no longer a matter of memory.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -19,9 +22,12 @@ CELLS = 64
 _SIGMA = 1.4
 """Of what counts as slow, cells."""
 _LEAST_SKIN = 0.08
-_MOST = 0.45
+_MOST = 0.55
 """Strongest gain that is lent, natural logarithm."""
-_DEEPENED = (-0.35, 0.45)
+_SHADED, _BLUSHED = (-0.35, 0.45), (-0.4, 1.2)
+"""By what share shading and colour are deepened."""
+_FIELD = 3
+"""Places across the square at which it is drawn how much somebody lends."""
 
 Tones = NDArray[np.float32]
 
@@ -39,10 +45,17 @@ def tone_map(portrait: CachedPortrait) -> Tones:
     return np.asarray(smooth / (there + _LEAST_SKIN)[..., None], np.float32)
 
 
-def lent(own: Tones, other: Tones, rng: np.random.Generator) -> Tones:
-    """(CELLS, CELLS, 3) gains that take a face some way to another's tones, and deepen or flatten them."""
-    share, deeper = float(rng.uniform(0.0, 1.0)), float(rng.uniform(*_DEEPENED))
-    change = share * (other - own) + deeper * own
+def lent(own: Tones, others: Sequence[Tones], rng: np.random.Generator) -> Tones:
+    """(CELLS, CELLS, 3) gains that take a face some way to others' tones, to each of them more here and less there, and
+    deepen or flatten them: shading a little, colour more, as of those who blush."""
+    mixture = own
+    for other in others:
+        coarse = rng.uniform(0.0, 1.0, (_FIELD, _FIELD)).astype(np.float32)
+        share = cv2.resize(coarse, (CELLS, CELLS), interpolation=cv2.INTER_LINEAR)[..., None]
+        mixture = mixture + share * ((other[:, ::-1] if rng.random() < 0.5 else other) - mixture)
+    shading = mixture.mean(-1, keepdims=True)
+    deeper = rng.uniform(*_SHADED) * shading + rng.uniform(*_BLUSHED) * (mixture - shading)
+    change = mixture - own + deeper
     return np.asarray(np.exp(np.clip(change, -_MOST, _MOST)), np.float32)
 
 

@@ -39,10 +39,23 @@ def test_tones_fade_out_off_the_skin() -> None:
 def test_what_is_lent_is_bounded_and_moves_towards_the_other() -> None:
     even, red = tone_map(made_up_portrait(0)), tone_map(blushing(0.6))
     for seed in range(20):
-        gains = lent(even, red, np.random.default_rng(seed))
-        assert 0.63 <= float(gains.min()) and float(gains.max()) <= 1.57
-    greens = [lent(even, red, np.random.default_rng(s))[32, 24, 1] for s in range(20)]
-    assert np.mean(greens) < 0.85
+        gains = lent(even, [red, red], np.random.default_rng(seed))
+        assert 0.57 <= float(gains.min()) and float(gains.max()) <= 1.74
+    # Either half of the face may be given the red one, for who lends may be mirrored.
+    greens = [lent(even, [red], np.random.default_rng(s))[32, [24, 40], 1].min() for s in range(20)]
+    assert np.mean(greens) < 0.9
+
+
+def test_each_lends_more_here_and_less_there_and_colour_may_be_deepened() -> None:
+    red, even = tone_map(blushing(0.6)), tone_map(made_up_portrait(0))
+    left = [lent(even, [red], np.random.default_rng(s))[20:44, 24, 1] for s in range(20)]
+    assert max(float(np.ptp(column)) for column in left) > 0.1
+    blush = red - red.mean(-1, keepdims=True)
+    own = [np.log(lent(red, [], np.random.default_rng(s))) for s in range(40)]
+    deeper = [
+        float((o[32, 24] * blush[32, 24]).sum() / np.square(blush[32, 24]).sum()) for o in own
+    ]
+    assert min(deeper) < 0 and max(deeper) > 0.6
 
 
 def test_gains_lie_where_the_picture_was_cut() -> None:
