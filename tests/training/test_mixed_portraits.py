@@ -12,7 +12,8 @@ import pytest
 
 from stream_retouch.errors import MediaError
 from tests.training.made_up_cache import SIDE, made_up_cache, made_up_portrait
-from training.mixed_portraits import MIXED_SHARE, build, donors, main, mixed, tone
+from training.mixed_portraits import MIXED_SHARE, build, donors, main, tone
+from training.mixed_skin import mixed
 from training.portrait_cache import CachedPortrait, PortraitCache
 from training.splits import VALIDATION_PERSONS
 
@@ -68,6 +69,20 @@ def test_the_face_keeps_its_slow_tones_and_what_is_no_skin() -> None:
     assert apart[edge].mean() < 8
     assert np.hypot(*(after.landmarks - face.landmarks).T).max() < 0.06 * SIDE
     assert np.hypot(*(after.landmarks - face.landmarks).T).mean() > 0.5
+
+
+def test_landmarks_lie_where_the_picture_went() -> None:
+    face = plain(0)
+    dots = np.zeros((SIDE, SIDE, 3), np.uint8)
+    chosen = (33, 263, 61, 291, 10, 152)
+    for point in face.landmarks[list(chosen)]:
+        cv2.circle(dots, tuple(int(v) for v in np.rint(point)), 4, (255,) * 3, -1)
+    after = mixed(replace(face, rgb=dots, cleaned=dots), [], np.random.default_rng(7))
+    shift = np.hypot(*(after.landmarks - face.landmarks)[list(chosen)].T)
+    _, _, _, centres = cv2.connectedComponentsWithStats((after.rgb[..., 0] > 128).astype(np.uint8))
+    for point in after.landmarks[list(chosen)]:
+        assert np.hypot(*(centres[1:] - point).T).min() < 1.2
+    assert shift.max() > 2
 
 
 def test_the_same_numbers_mix_the_same_face() -> None:
