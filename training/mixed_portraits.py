@@ -15,6 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -24,7 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_retouch.errors import MediaError
+from stream_retouch.errors import MediaError, StreamRetouchError
 from training.mixed_skin import Plane, mixed
 from training.portrait_cache import CachedPortrait, PortraitCache
 from training.progress import progress
@@ -82,7 +84,7 @@ def build(
     """Writes the cache with mixed portraits and returns its folder.
 
     Raises:
-        MediaError: there is no cache in `cache_dir`, or `training.found_marks` has not been there.
+        MediaError: there is no cache in `cache_dir`, `training.found_marks` was not there, or the disk is too full.
     """
     cache = PortraitCache(cache_dir)
     if not cache.knows_own_marks:
@@ -91,6 +93,7 @@ def build(
         raise MediaError(str(out), "would overwrite the cache it is made of; name another folder")
     out.mkdir(parents=True, exist_ok=True)
     (out / "index.json").unlink(missing_ok=True)
+    _room(out, cache, count)
     first = cache[0]
     names = {
         "rgb": first.rgb,
@@ -121,6 +124,17 @@ def build(
     index |= {"portraits": records, "mixed": count}
     (out / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
     return out
+
+
+def _room(out: Path, cache: PortraitCache, count: int) -> None:
+    """A memory map that finds its disk full kills the process, without a word."""
+    first = cache[0]
+    one = sum(np.asarray(a).nbytes for a in (first.rgb, first.skin, first.may_be_real)) * 2
+    there = sum(f.stat().st_size for f in out.glob("*.npy"))
+    needed, free = one * (len(cache) + count), shutil.disk_usage(out).free + there
+    if needed > free:
+        said = f"needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} are free; lower --count"
+        raise MediaError(str(out), said)
 
 
 def _put(arrays: Mapping[str, NDArray[Any]], i: int, portrait: CachedPortrait) -> None:
@@ -160,17 +174,24 @@ def _record(cache: PortraitCache, chosen: int, count: int) -> dict[str, str | fl
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m training.mixed_portraits", description=__doc__)
     parser.add_argument("cache", type=Path, help="of training.portrait_cache and found_marks")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("out", type=Path, help="another folder, for --cache of training.retouch")
+    parser.add_argument("--count", type=int, default=COUNT, help="mixed ones (default 1500)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    options = parser.parse_args(arguments)
-    print(build(options.cache, options.out, options.count, options.seed, options.processes))
+    args = parser.parse_args(argv)
+    if min(args.count, args.processes) < 1:
+        parser.error("--count and --processes must be at least 1")
+    try:
+        print(build(args.cache, args.out, args.count, args.seed, args.processes))
+    except StreamRetouchError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

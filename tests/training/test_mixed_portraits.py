@@ -108,7 +108,7 @@ def cache(tmp_path: Path) -> Path:
 
 def test_a_cache_holds_them_after_those_they_are_made_of(cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "mixed"
-    main([str(cache), str(out), "--count", "4", "--processes", "1"])
+    assert main([str(cache), str(out), "--count", "4", "--processes", "1"]) == 0
     before, after = PortraitCache(cache), PortraitCache(out)
     assert len(after) == len(before) + 4 and after.knows_own_marks
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(before, after, strict=False))
@@ -124,9 +124,15 @@ def test_nobody_lends_to_himself_and_validation_persons_to_none(cache: Path) -> 
     assert set(chosen) == {1}
 
 
-def test_a_cache_that_does_not_know_own_marks_is_refused(cache: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_is_refused(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(MediaError, match="another folder"):
         build(cache, cache, 1)
+    with pytest.raises(MediaError, match="lower --count"):
+        build(cache, tmp_path / "mixed", 10**9)
     (cache / "found.npy").unlink()
     with pytest.raises(MediaError, match="run training.found_marks"):
         build(cache, tmp_path / "mixed", 1)
+    assert main([str(tmp_path / "nowhere"), str(tmp_path / "mixed")]) == 1
+    assert "run python -m training.portrait_cache" in capsys.readouterr().err
