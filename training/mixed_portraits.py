@@ -30,6 +30,7 @@ from stream_retouch.errors import MediaError, StreamRetouchError
 from training.mixed_skin import Plane, mixed
 from training.portrait_cache import CachedPortrait, PortraitCache
 from training.progress import progress
+from training.tones import mean_tone
 
 COUNT = 1500
 MIXED_SHARE = 3.0
@@ -49,7 +50,7 @@ def donors(
     """Others whose skin may be lent to portrait `face`: of another person and a similar tone.
 
     Args:
-        tones: (N, 3) of `tone`.
+        tones: (N, 3) of `mean_tone`.
     """
     mine = cache.records[face]
     near = np.exp(-np.square((tones - tones[face]) / _TONES_APART).sum(1) / 2)
@@ -65,17 +66,6 @@ def shares(cache: PortraitCache) -> NDArray[np.float64]:
     raised = [_RAISED.get(str(r["source"]), 1.0) for r in cache.records]
     weights = cache.shares * np.array(raised)
     return np.asarray(weights / weights.sum())
-
-
-def tone(portrait: CachedPortrait) -> Plane:
-    """(3,) mean logarithm of its skin's sRGB values."""
-    small = tuple(
-        cv2.resize(np.asarray(a), (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
-        for a in (portrait.rgb, portrait.skin)
-    )
-    log = np.log(np.maximum(small[0], 6.0))
-    weight = np.square(small[1])[..., None]
-    return np.asarray((log * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6), np.float32)
 
 
 def build(
@@ -148,7 +138,7 @@ def _begin(cache_dir: Path, seed: int) -> None:
     global _opened
     cv2.setNumThreads(1)
     cache = PortraitCache(cache_dir)
-    _opened = cache, np.stack([tone(p) for p in cache]), seed
+    _opened = cache, np.stack([mean_tone(p) for p in cache]), seed
 
 
 def _one(number: int) -> tuple[int, CachedPortrait]:

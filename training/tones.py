@@ -3,8 +3,8 @@
 A few hundred portraits are soon known by heart: whose cheeks are rosy by nature, whose eyes lie deep. Measured on
 persons not trained on, that is where untouched skin was changed most: validation persons who were given tones of those
 trained on were left alone 2 dB better than with their own. So the slow part of a portrait's tones, which source and
-target share, is mixed with that of others, mirrored or not, place by place, and deepened; what must be left alone is
-no longer a matter of memory.
+target share, is mixed with that of others, mirrored or not, place by place, and deepened, so that what must be left
+alone is less a matter of memory. How little that has helped so far is told in TRIED.md.
 """
 
 from __future__ import annotations
@@ -32,17 +32,32 @@ _FIELD = 3
 Tones = NDArray[np.float32]
 
 
+def mean_tone(portrait: CachedPortrait) -> NDArray[np.float32]:
+    """(3,) mean logarithm of the skin's sRGB values."""
+    return _mean(*_skin(portrait))
+
+
 def tone_map(portrait: CachedPortrait) -> Tones:
     """(CELLS, CELLS, 3) logarithm of the skin's sRGB values over their mean, smooth, fading to 0 off the skin."""
+    log, weight = _skin(portrait)
+    even = (log - _mean(log, weight)) * weight[..., None]
+    smooth = cv2.GaussianBlur(even, (0, 0), _SIGMA)
+    there = cv2.GaussianBlur(weight, (0, 0), _SIGMA)
+    return np.asarray(smooth / (there + _LEAST_SKIN)[..., None], np.float32)
+
+
+def _skin(portrait: CachedPortrait) -> tuple[Tones, NDArray[np.float32]]:
+    """(CELLS, CELLS, 3) logarithm of sRGB values 0..1, and (CELLS, CELLS) how much each cell counts as skin."""
     size = (CELLS, CELLS)
     rgb = cv2.resize(np.asarray(portrait.rgb), size, interpolation=cv2.INTER_AREA)
     skin = cv2.resize(np.asarray(portrait.skin), size, interpolation=cv2.INTER_AREA)
-    weight = np.square(skin.astype(np.float32) / 255.0)
     log = np.log(np.maximum(rgb.astype(np.float32), 8.0) / 255.0)
-    mean = (log * weight[..., None]).sum((0, 1)) / max(float(weight.sum()), 1e-6)
-    smooth = cv2.GaussianBlur((log - mean) * weight[..., None], (0, 0), _SIGMA)
-    there = cv2.GaussianBlur(weight, (0, 0), _SIGMA)
-    return np.asarray(smooth / (there + _LEAST_SKIN)[..., None], np.float32)
+    return log, np.square(skin.astype(np.float32) / 255.0)
+
+
+def _mean(log: Tones, weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    total = max(float(weight.sum()), 1e-6)
+    return np.asarray((log * weight[..., None]).sum((0, 1)) / total, np.float32)
 
 
 def lent(own: Tones, others: Sequence[Tones], rng: np.random.Generator) -> Tones:

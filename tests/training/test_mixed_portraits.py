@@ -12,10 +12,11 @@ import pytest
 
 from stream_retouch.errors import MediaError
 from tests.training.made_up_cache import SIDE, made_up_cache, made_up_portrait
-from training.mixed_portraits import MIXED_SHARE, build, donors, main, tone
+from training.mixed_portraits import MIXED_SHARE, build, donors, main
 from training.mixed_skin import mixed
 from training.portrait_cache import CachedPortrait, PortraitCache
 from training.splits import VALIDATION_PERSONS
+from training.tones import mean_tone
 
 
 def spotted(portrait: CachedPortrait) -> CachedPortrait:
@@ -119,7 +120,7 @@ def test_a_cache_holds_them_after_those_they_are_made_of(cache: Path, tmp_path: 
 
 def test_nobody_lends_to_himself_and_validation_persons_to_none(cache: Path) -> None:
     people = PortraitCache(cache)
-    tones = np.stack([tone(p) for p in people])
+    tones = np.stack([mean_tone(p) for p in people])
     chosen = donors(people, tones, 0, 50, np.random.default_rng(0))
     assert set(chosen) == {1}
 
