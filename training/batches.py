@@ -85,7 +85,8 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
         own = self.data.own_marks
         face = painted_face(portraits[chosen], rng, side, gains=gains, own_share=own)
         plans = [random_plan(rng, face.kinds) for _ in range(self.data.plans_a_face)]
-        return asked(face, rng, plans, self.crop_size)
+        poor = bool(rng.random() >= self.data.good_cameras)
+        return asked(face, rng, plans, self.crop_size, poor)
 
     def _tones(self, portraits: PortraitCache, i: int) -> Tones:
         if i not in self._known:

@@ -35,7 +35,7 @@ from training.plans import random_plan
 from training.portrait_cache import CachedPortrait
 from training.tones import Tones, spread_over
 from training.warp import warped
-from training.webcam import all_degraded, widest
+from training.webcam import all_degraded, as_it_is, widest
 
 SIDES = (256, 384, 512, 640)
 """Sides of the aligned picture at frame resolution, whole cells of the layer; a batch has one."""
@@ -237,9 +237,17 @@ def painted_face(
 
 
 def asked(
-    face: PaintedFace, rng: np.random.Generator, plans: Sequence[InstructionPlan], crop_size: int
+    face: PaintedFace,
+    rng: np.random.Generator,
+    plans: Sequence[InstructionPlan],
+    crop_size: int,
+    poor: bool = True,
 ) -> list[Example]:
-    """One example for each plan, all through the same poor camera: painting costs more than asking once more."""
+    """One example for each plan, all through the same camera: painting costs more than asking once more.
+
+    Args:
+        poor: whether the camera has the faults of `training.webcam`, or shows all as it is.
+    """
     marks, regions = face.marks, face.maps
     requests = [request_map(amounts(plan), regions.regions, regions.uncut) for plan in plans]
     targets = []
@@ -247,7 +255,8 @@ def asked(
         left = [1.0 - request[CATEGORIES.index(m.category)] for m in marks]
         shares = [np.float32(1) * s if s.min() < 1 else 1.0 for s in left]
         targets.append(compose(face.canvas, marks, shares))
-    source8, targets8 = all_degraded(compose(face.canvas, marks, [1.0] * len(marks)), targets, rng)
+    source = compose(face.canvas, marks, [1.0] * len(marks))
+    source8, targets8 = all_degraded(source, targets, rng) if poor else as_it_is(source, targets)
     masks = category_masks(marks, source8.shape[0], crop_size // 2)
     return [
         asked_of(

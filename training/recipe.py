@@ -54,6 +54,8 @@ class Data:
     """How often a portrait's natural tones are changed, see `training.tones`."""
     own_marks: float = OWN_SHARE
     """How often a portrait's own marks, where they are known, count as painted ones do."""
+    good_cameras: float = 0.0
+    """How often a face is seen by a camera without faults; of the others, see `training.webcam`, a sixth show none."""
     validation_scenes: int = 24
     """Painted on validation persons and measured at every save; 0 for none."""
     ffhqr: str = ""

@@ -46,7 +46,7 @@ def all_degraded(
         # what the light lacks the camera makes up for by gain, partly
         back = 1.0 / dim ** float(rng.uniform(0.3, 0.9))
         pair = [(p * dim + noise) * back for p in pair] if dim < 1.0 else [p + noise for p in pair]
-    a, *rest = (np.clip(p * 255 + 0.5, 0, 255).astype(np.uint8) for p in pair)
+    a, rest = as_it_is(pair[0], pair[1:])
     codec = rng.random()
     if codec < 0.22:
         quantiser = int(rng.integers(QUANTISERS[0], QUANTISERS[1] + 1))
@@ -54,6 +54,12 @@ def all_degraded(
     if codec < 0.34:
         quality = int(rng.integers(JPEG_QUALITIES[0], JPEG_QUALITIES[1] + 1))
         return _coded(a, rest, lambda p: through_jpeg(p, quality))
+    return a, rest
+
+
+def as_it_is(source: Rgb, targets: Sequence[Rgb]) -> tuple[Picture, list[Picture]]:
+    """What a camera without faults makes of them: 8 bits."""
+    a, *rest = (np.clip(p * 255 + 0.5, 0, 255).astype(np.uint8) for p in (source, *targets))
     return a, rest
 
 

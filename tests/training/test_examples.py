@@ -12,6 +12,7 @@ import torch
 from stream_retouch.language.plan import CATEGORIES, Category, Edit, InstructionPlan, amounts
 from tests.training.made_up_cache import made_up_portrait
 from training.examples import asked, collate, make_example, painted_face
+from training.imperfections import compose
 from training.own_marks import KINDS
 from training.paste import CELLS, Planes, paste, upsampled
 from training.plans import random_plan
@@ -51,6 +52,20 @@ def test_several_plans_of_one_face_share_its_source_and_differ_in_what_goes() ->
         assert example.changed.any()
         assert example.request[CATEGORIES.index(kind)].any()
     assert not np.array_equal(mole.target, pimple.target)
+
+
+def test_a_good_camera_shows_a_face_as_it_is_painted() -> None:
+    face = painted_face(made_up_portrait(0), np.random.default_rng(4), 256, [Category.MOLE])
+    plans = [InstructionPlan((Edit("mole", ("face",), 1.0),))]
+    gone = compose(face.canvas, face.marks, [0.0] * len(face.marks))
+    apart = []
+    for seed in range(8):
+        good, poor = (
+            asked(face, np.random.default_rng(seed), plans, 256, poor)[0] for poor in (False, True)
+        )
+        assert np.array_equal(good.target, np.clip(gone * 255 + 0.5, 0, 255).astype(np.uint8))
+        apart.append(not np.array_equal(good.source, poor.source))
+    assert any(apart)
 
 
 def test_random_plans_are_valid() -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from engines.retouchgpt.checkpoint import load
 from stream_retouch.errors import MediaError, SettingsError, WeightsError
 from tests.training.tiny import NETWORK, NO_TIME, resumed, tiny_run
 from training.batches import Batches
+from training.examples import Example, asked
 from training.recipe import Data, Stage
 from training.retouch import Trainer, main, run
 from training.run_folder import RunFolder
@@ -98,6 +100,25 @@ def test_a_batch_takes_as_many_plans_of_a_face_as_it_is_told(tmp_path: Path) -> 
     crops = next(iter(Batches(tiny_run(tmp_path).cache, 5, (7, 0), data=data)))["crop"]
     alike = [torch.equal(a, b) for a, b in pairwise(crops)]
     assert alike == [True, False, True, False]  # the fifth has its face for itself
+
+
+def test_a_recipe_says_how_often_a_camera_is_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    def noted(*args: Any) -> list[Example]:
+        told.append(args[-1])
+        return asked(*args)
+
+    monkeypatch.setattr("training.batches.asked", noted)
+    cache = tiny_run(tmp_path).cache
+    for share in (0.0, 1.0, 0.5):
+        data = Data(sides=(128,), side_shares=(1.0,), good_cameras=share)
+        told.clear()
+        next(iter(Batches(cache, 12, (7, 0), data=data)))
+        poor = np.mean(told)
+        assert poor == 1 - share if share != 0.5 else 0 < poor < 1
 
 
 def test_a_folder_with_a_training_is_not_written_over(tmp_path: Path) -> None:
