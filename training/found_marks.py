@@ -13,6 +13,7 @@ where the loss looks away. A sheet of the portraits before and after goes beside
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from engines.retouchgpt.canonical import tokens
 from engines.retouchgpt.checkpoint import load
 from engines.retouchgpt.model import RetouchGPT
 from stream_retouch.engine import CROP_SIZE, LANDMARKS
+from stream_retouch.errors import StreamRetouchError
 from stream_retouch.language.plan import (
     BLEMISHES,
     CATEGORIES,
@@ -37,6 +39,7 @@ from stream_retouch.language.plan import (
 )
 from stream_retouch.media.regions import face_maps
 from stream_retouch.media.skin import skin_evidence
+from training.arrays import new_arrays
 from training.own_marks import KINDS
 from training.portrait_cache import COVER, CachedPortrait, PortraitCache
 from training.progress import progress
@@ -242,10 +245,12 @@ def _filled(
     return np.clip(np.rint(filled), 0, 255).astype(np.uint8)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="python -m training.found_marks",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument("cache", type=Path, help="folder of training.portrait_cache")
     parser.add_argument("--weights", type=Path, help="default: those that ship")
@@ -257,18 +262,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
-    portraits, model = PortraitCache(args.cache), load(args.weights)
-    count = min(len(portraits), args.limit)
+    try:
+        search(PortraitCache(args.cache), args.cache, load(args.weights), args.limit)
+    except StreamRetouchError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+def search(portraits: PortraitCache, cache: Path, model: RetouchGPT, limit: int) -> None:
+    """Writes found.npy and cleaned.npy beside the portraits of `cache`, and a sheet to look at.
+
+    Args:
+        limit: only the first so many: a trial, of which the sheet alone is kept.
+
+    Raises:
+        MediaError: the disk is too full.
+    """
+    count = min(len(portraits), limit)
     side = portraits[0].side
-    kinds = np.lib.format.open_memmap(
-        args.cache / "found.tmp.npy", mode="w+", dtype=np.uint8, shape=(len(portraits), side, side)
-    )
-    cleaned = np.lib.format.open_memmap(
-        args.cache / "cleaned.tmp.npy",
-        mode="w+",
-        dtype=np.uint8,
-        shape=(len(portraits), side, side, 3),
-    )
+    shape = (len(portraits), side, side)
+    wanted = {"found.tmp": (np.uint8, shape), "cleaned.tmp": (np.uint8, (*shape, 3))}
+    kinds, cleaned = new_arrays(cache, wanted).values()
     rows = []
     marks = 0
     for i in range(count):
@@ -285,11 +300,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     cleaned.flush()
     for name in ("found", "cleaned"):
         if count < len(portraits):
-            (args.cache / f"{name}.tmp.npy").unlink()
+            (cache / f"{name}.tmp.npy").unlink()
             continue
-        (args.cache / f"{name}.tmp.npy").replace(args.cache / f"{name}.npy")
-    cv2.imwrite(str(args.cache / "found.jpg"), np.vstack(rows)[..., ::-1])
-    print(f"{marks} marks on {count} portraits; look at {args.cache / 'found.jpg'}")
+        (cache / f"{name}.tmp.npy").replace(cache / f"{name}.npy")
+    cv2.imwrite(str(cache / "found.jpg"), np.vstack(rows)[..., ::-1])
+    print(f"{marks} marks on {count} portraits; look at {cache / 'found.jpg'}")
 
 
 def _row(
@@ -305,4 +320,4 @@ def _row(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,10 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_retouch.errors import MediaError, StreamRetouchError
+from training.arrays import new_arrays
 from training.mixed_skin import Plane, mixed
 from training.portrait_cache import CachedPortrait, PortraitCache
 from training.progress import progress
@@ -81,9 +82,6 @@ def build(
         raise MediaError(str(cache_dir), "its own marks are not known; run training.found_marks")
     if out.resolve() == cache_dir.resolve():
         raise MediaError(str(out), "would overwrite the cache it is made of; name another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "index.json").unlink(missing_ok=True)
-    _room(out, cache, count)
     first = cache[0]
     names = {
         "rgb": first.rgb,
@@ -94,17 +92,17 @@ def build(
         "cleaned": first.cleaned,
     }
     total = len(cache) + count
-    arrays = {
-        n: np.lib.format.open_memmap(
-            out / f"{n}.npy", "w+", dtype=np.asarray(a).dtype, shape=(total, *np.shape(a))
-        )
-        for n, a in names.items()
-    }
+    wanted = {n: (np.asarray(a).dtype, (total, *np.shape(a))) for n, a in names.items()}
+    arrays = new_arrays(out, wanted, stale=[out / "index.json"])
     index = json.loads((cache_dir / "index.json").read_text(encoding="utf-8"))
     records = list(cache.records)
     for i, portrait in enumerate(cache):
         _put(arrays, i, portrait)
-    with ProcessPoolExecutor(processes, initializer=_begin, initargs=(cache_dir, seed)) as pool:
+    # spawned: OpenCV has threads, whose locks a forked process might wait for without end
+    workers = ProcessPoolExecutor(
+        processes, get_context("spawn"), initializer=_begin, initargs=(cache_dir, seed)
+    )
+    with workers as pool:
         for i, (chosen, portrait) in enumerate(pool.map(_one, range(count))):
             _put(arrays, len(cache) + i, portrait)
             records.append(_record(cache, chosen, count))
@@ -114,17 +112,6 @@ def build(
     index |= {"portraits": records, "mixed": count}
     (out / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
     return out
-
-
-def _room(out: Path, cache: PortraitCache, count: int) -> None:
-    """A memory map that finds its disk full kills the process, without a word."""
-    first = cache[0]
-    one = sum(np.asarray(a).nbytes for a in (first.rgb, first.skin, first.may_be_real)) * 2
-    there = sum(f.stat().st_size for f in out.glob("*.npy"))
-    needed, free = one * (len(cache) + count), shutil.disk_usage(out).free + there
-    if needed > free:
-        said = f"needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} are free; lower --count"
-        raise MediaError(str(out), said)
 
 
 def _put(arrays: Mapping[str, NDArray[Any]], i: int, portrait: CachedPortrait) -> None:

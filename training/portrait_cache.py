@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_retouch.engine import CROP_SIZE, LANDMARKS
-from stream_retouch.errors import MediaError
+from stream_retouch.errors import MediaError, StreamRetouchError
 from stream_retouch.media.regions import alignment
+from training.arrays import new_arrays
 from training.imperfections.anatomy import skin_of
 from training.progress import progress
 from training.real_marks import may_be_real
@@ -69,29 +71,32 @@ def build(shared: Path, cache_dir: Path, size: int = _SIZE, limit: int | None = 
         limit: only the first so many portraits (for a trial).
 
     Raises:
-        MediaError: a portrait is missing or no picture.
+        MediaError: a portrait is missing or no picture, or the disk is too full.
     """
     people = portraits(shared, heldout=False)[:limit]
     index = cache_dir / "index.json"
     wanted = {"version": _VERSION, "size": size, "portraits": [_record(p) for p in people]}
     if index.is_file() and _is_of(json.loads(index.read_text(encoding="utf-8")), wanted):
         return cache_dir
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    for stale in (index, cache_dir / "found.npy", cache_dir / "cleaned.npy"):
-        stale.unlink(missing_ok=True)
-    count = len(people)
-    rgb = _new(cache_dir / "rgb.npy", np.uint8, (count, size, size, 3))
-    skin = _new(cache_dir / "skin.npy", np.uint8, (count, size, size))
-    real = _new(cache_dir / "real.npy", np.uint8, (count, size, size))
-    points = _new(cache_dir / "landmarks.npy", np.float32, (count, 478, 2))
+    count, square_px = len(people), (size, size)
+    arrays = new_arrays(
+        cache_dir,
+        {
+            "rgb": (np.uint8, (count, *square_px, 3)),
+            "skin": (np.uint8, (count, *square_px)),
+            "real": (np.uint8, (count, *square_px)),
+            "landmarks": (np.float32, (count, 478, 2)),
+        },
+        stale=(index, cache_dir / "found.npy", cache_dir / "cleaned.npy"),
+    )
     for i, person in enumerate(people):
         square, mesh = _cut(person, size)
         where = skin_of(square, mesh)
-        rgb[i], points[i] = square, mesh
-        skin[i] = _bytes(where)
-        real[i] = _bytes(may_be_real(square, where))
+        arrays["rgb"][i], arrays["landmarks"][i] = square, mesh
+        arrays["skin"][i] = _bytes(where)
+        arrays["real"][i] = _bytes(may_be_real(square, where))
         progress("portraits", i + 1, count)
-    for array in (rgb, skin, real, points):
+    for array in arrays.values():
         array.flush()
     # The index goes last: a cache that was interrupted has none.
     index.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
@@ -212,10 +217,6 @@ def _bytes(share: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(np.clip(share, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
-def _new(path: Path, kind: type, shape: tuple[int, ...]) -> np.memmap:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
-
-
 def _record(person: Portrait) -> dict[str, str | float]:
     return {
         "file": person.file.name,
@@ -228,15 +229,20 @@ def _record(person: Portrait) -> dict[str, str | float]:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m training.portrait_cache", description=__doc__)
     parser.add_argument("cache_dir", type=Path)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--size", type=int, default=_SIZE)
     options = parser.parse_args(arguments)
-    print(build(options.shared, options.cache_dir, options.size))
+    try:
+        print(build(options.shared, options.cache_dir, options.size))
+    except StreamRetouchError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -130,7 +130,7 @@ def test_what_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(MediaError, match="another folder"):
         build(cache, cache, 1)
-    with pytest.raises(MediaError, match="lower --count"):
+    with pytest.raises(MediaError, match="make room"):
         build(cache, tmp_path / "mixed", 10**9)
     (cache / "found.npy").unlink()
     with pytest.raises(MediaError, match="run training.found_marks"):

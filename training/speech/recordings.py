@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,7 @@ def record(folder: Path, count: int, seed: int, processes: int, speakers: Sequen
     folder.mkdir(parents=True, exist_ok=True)
     index: list[tuple[int, str, list[int]]] = []
     with (
-        ProcessPoolExecutor(processes) as pool,
+        ProcessPoolExecutor(processes, get_context("spawn")) as pool,
         (folder / SAMPLES).open("wb") as file,
     ):
         seeds = zip(repeat(seed), range(len(chunks)))
