@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ Wanted = Mapping[str, tuple[DTypeLike, tuple[int, ...]]]
 """Name to type and shape."""
 
 
-def new_arrays(folder: Path, wanted: Wanted, stale: Iterable[Path] = ()) -> dict[str, NDArray[Any]]:
+def new_arrays(folder: Path, wanted: Wanted, stale: Sequence[Path] = ()) -> dict[str, NDArray[Any]]:
     """FOLDER/NAME.npy of each, all 0, open for writing.
 
     What lies there by that name is taken away, not written over: if it is a link, or mapped by somebody else, what it
@@ -32,7 +32,8 @@ def new_arrays(folder: Path, wanted: Wanted, stale: Iterable[Path] = ()) -> dict
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: folder / f"{name}.npy" for name in wanted}
     needed = sum(np.dtype(kind).itemsize * int(np.prod(shape)) for kind, shape in wanted.values())
-    given_back = sum(p.stat().st_size for p in paths.values() if p.is_file() and not p.is_symlink())
+    gone = [p for p in {*paths.values(), *stale} if p.is_file() and not p.is_symlink()]
+    given_back = sum(p.stat().st_size for p in gone)
     free = shutil.disk_usage(folder).free + given_back
     if needed > free:
         reason = f"needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} are free; make room or take less"

@@ -48,7 +48,7 @@ from training.examples import TOLD_APART, Example, asked_of, relit, shaken
 from training.progress import progress
 from training.validation import Scene
 from training.warp import warped
-from training.webcam import degraded
+from training.webcam import as_it_is, degraded
 
 ALIKE = 0.9
 """Least correlation of the two pictures of a pair, in small luma."""
@@ -291,7 +291,7 @@ def _asked(
     if poor:
         source8, target8 = degraded(source, target, rng)
     else:
-        source8, target8 = (np.rint(p * 255).astype(np.uint8) for p in (source, target))
+        source8, (target8,) = as_it_is(source, [target])
     layer = crop_size // 2
     mask = cv2.resize(masks, (layer, layer), interpolation=cv2.INTER_AREA)
     every = np.repeat(mask[None], len(CATEGORIES), 0)

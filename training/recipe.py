@@ -55,7 +55,8 @@ class Data:
     own_marks: float = OWN_SHARE
     """How often a portrait's own marks, where they are known, count as painted ones do."""
     good_cameras: float = 0.0
-    """How often a face is seen by a camera without faults; of the others, see `training.webcam`, a sixth show none."""
+    """How often a painted face is seen by a camera without faults; of the others, see `training.webcam`, a sixth show
+    none."""
     validation_scenes: int = 24
     """Painted on validation persons and measured at every save; 0 for none."""
     ffhqr: str = ""

@@ -37,6 +37,17 @@ def test_a_disk_too_full_is_told_before_anything_is_touched(tmp_path: Path) -> N
     assert not (tmp_path / "index.json").exists()
 
 
+def test_what_is_taken_away_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "cleaned.npy", np.ones(1000))
+    full = type("Usage", (), {"free": 100})
+    monkeypatch.setattr("training.arrays.shutil.disk_usage", lambda folder: full)
+    wanted = {"rgb": (np.uint8, (4000,))}
+    with pytest.raises(MediaError, match="make room"):
+        new_arrays(tmp_path, wanted)
+    new_arrays(tmp_path, wanted, stale=[tmp_path / "cleaned.npy"])
+    assert not (tmp_path / "cleaned.npy").exists()
+
+
 def test_marks_are_not_looked_for_where_there_is_no_cache(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
