@@ -74,13 +74,20 @@ def _run(args: argparse.Namespace) -> None:
     found |= run_of(args.split, whole, drawn.prints)
     found["seconds"] = round(time.monotonic() - began)
     print(report.tables(found))
-    if args.out or (args.split == "heldout" and count == 2 * len(people)):
-        command = f"python -m benchmarks.quality --split {args.split}"
-        command += " --ablations" if args.ablations or args.ablation_weights else ""
-        command += " --through-words" if words is not None else ""
-        path = report.write(args.out, command, found, drawn.sheet, real.sheet)
+    whole_split = args.split == "heldout" and count == 2 * len(people)
+    if args.out or (whole_split and args.weights is None):
+        path = report.write(args.out, _command(args), found, drawn.sheet, real.sheet)
         print(f"wrote {path.name}", file=sys.stderr)
     print(json.dumps(found))
+
+
+def _command(args: argparse.Namespace) -> str:
+    """What to type to get this result again."""
+    command = f"python -m benchmarks.quality --split {args.split}"
+    command += f" --size {args.size}" if args.size else ""
+    command += f" --weights {args.weights.name}" if args.weights else ""
+    command += " --ablations" if args.ablations or args.ablation_weights else ""
+    return command + (" --through-words" if args.through_words else "")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -92,7 +99,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--split", choices=scenes.SPLITS, default="heldout")
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="data folder")
     parser.add_argument("--engine", default="openvino")
-    parser.add_argument("--weights", type=Path, help="other weights than those that ship")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        help="other weights than those that ship; a result file then only with --out",
+    )
     parser.add_argument("--size", type=int, help="size of the network, 256 or 512")
     parser.add_argument("--scenes", type=int, default=_ALL, help="only the first so many of each")
     parser.add_argument("--out", type=common.file_path, help="where the result file goes")

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.quality import filters, sheets, through_words
 from benchmarks.report import hardware
+from stream_retouch.engine import CROP_SIZE
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -165,6 +166,14 @@ def tuning(found: dict[str, list[dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+def file_name(found: dict[str, Any]) -> str:
+    """Of the result file: another size of network, or plans through words, are another result."""
+    slug = re.sub(r"[^a-z0-9]+", "-", hardware().lower()).strip("-")
+    name = "quality" if found["crop_size"] == CROP_SIZE else f"quality-{found['crop_size']}"
+    name += "-through-words" if "through_words" in found else ""
+    return f"{name}_{slug}_{date.today()}.md"
+
+
 def write(
     out: Path | None,
     command: str,
@@ -173,8 +182,7 @@ def write(
     real: list[sheets.Row],
 ) -> Path:
     """Writes the result file and its two sheets; gives its path."""
-    slug = re.sub(r"[^a-z0-9]+", "-", hardware().lower()).strip("-")
-    path = out or RESULTS / f"quality_{slug}_{date.today()}.md"
+    path = out or RESULTS / file_name(found)
     path.parent.mkdir(parents=True, exist_ok=True)
     first, second = path.with_suffix(".jpg"), path.with_name(f"{path.stem}_real.jpg")
     shown = []

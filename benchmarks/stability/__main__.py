@@ -39,8 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\nbenchmarks.stability: {problem}", file=sys.stderr)
         return 1
     print(report.tables(found))
-    if args.out or args.clips is None:
+    ships = args.weights is None
+    if args.out or (ships and args.clips is None):
         command = "python -m benchmarks.stability"
+        command += "" if ships else f" --weights {args.weights.name}"
         command += "" if args.frames == FRAMES else f" --frames {args.frames}"
         path = report.write(args.out, command, found, flickers)
         print(f"wrote {path.name}", file=sys.stderr)
@@ -101,7 +103,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--clips", type=int, help="only so many clips, cuts and persons")
     parser.add_argument("--frames", type=int, default=FRAMES, help="of each clip, at most")
     parser.add_argument("--engine", default="openvino")
-    parser.add_argument("--weights", type=Path, help="other weights than those that ship")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        help="other weights than those that ship; a result file then only with --out",
+    )
     parser.add_argument("--out", type=common.file_path, help="where the result file goes")
     return parser.parse_args(argv)
 

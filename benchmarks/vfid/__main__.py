@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\nbenchmarks.vfid: {problem}", file=sys.stderr)
         return 1
     print(report.table(values))
-    if args.out or (args.reference is None and args.clips is None):
+    if args.out or (args.reference is None and args.clips is None and args.weights is None):
         path = report.write(args.out, _command(args), values, measured)
         print(f"wrote {path.name}", file=sys.stderr)
     print(common.last_line(values))
@@ -155,7 +155,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--clips", type=_count, help="only so many of the data folder's clips")
     parser.add_argument("--workers", type=_count, default=_cores(), help="clips at a time")
     parser.add_argument("--engine", default="openvino")
-    parser.add_argument("--weights", type=Path, help="other weights than those that ship")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        help="other weights than those that ship; a result file then only with --out",
+    )
     parser.add_argument("--out", type=common.file_path, help="where the result file goes")
     return parser.parse_args(argv)
 

@@ -102,6 +102,22 @@ def test_the_result_file_shows_tables_sheets_and_json(
     assert "Left out: lpips, for no reason." in text
 
 
+def test_another_size_or_plans_through_words_have_a_file_of_their_own(
+    found: dict[str, Any],
+) -> None:
+    plain = {k: v for k, v in found.items() if k != "through_words"} | {"crop_size": 256}
+    names = [
+        report.file_name(each)
+        for each in (plain, {**plain, "crop_size": 512}, {**plain, "through_words": {}})
+    ]
+    assert [n.partition("_")[0] for n in names] == [
+        "quality",
+        "quality-512",
+        "quality-through-words",
+    ]
+    assert len({n.partition("_")[2] for n in names}) == 1
+
+
 def test_rows_of_a_sheet_are_spread_over_all() -> None:
     assert sheets.spread(56, 3) == {0, 27, 55}
     assert sheets.spread(2, 8) == {0, 1}
