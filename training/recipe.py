@@ -75,6 +75,9 @@ class Stage:
     steps: int | None = None
     """At most so many."""
     lr: float = 2e-3
+    paces: Mapping[str, float] = field(default_factory=dict)
+    """Beginnings of parameters' names -> share of the learning rate; the first that fits counts, none is a whole
+    one."""
     settled: bool = False
     """Weigh the losses from the start as at a stage's end; otherwise evidence counts more and untouched skin less at
     first."""
@@ -208,16 +211,20 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "str": (str,),
     "tuple": (list,),
+    "Mapping": (dict,),
 }
+_TOLD = {"tuple": "a list", "Mapping": "a table of names with numbers"}
 
 
 def _typed(declared: str, value: Any, where: str) -> Any:
     """The value, checked against the text of its field's annotation."""
     base = declared.removesuffix(" | None").partition("[")[0]
     fits = isinstance(value, _KINDS[base]) and (base == "bool" or not isinstance(value, bool))
+    if base == "Mapping" and fits:
+        fits = all(isinstance(v, int | float) and v >= 0 for v in value.values())
     if not fits:
-        told = "a list" if base == "tuple" else f"of type {base}"
-        raise SettingsError(f"{where} is {value!r}; give a value {told}")
+        told = _TOLD.get(base, f"a value of type {base}")
+        raise SettingsError(f"{where} is {value!r}; give {told}")
     if base == "tuple":
         return tuple(value)
     return float(value) if base == "float" else value

@@ -152,7 +152,7 @@ class Trainer:
             frozen = bool(self.recipe.init) or self.stage_index > 0
         for parameter in self.model.language.llm.parameters():
             parameter.requires_grad_(not frozen)
-        self.optimizer = _optimizer(self.model, self.value, stage.lr)
+        self.optimizer = _optimizer(self.model, self.value, stage)
         if state:
             self.optimizer.load_state_dict(state["optimizer"])
         if stage.reinforce:
@@ -194,7 +194,7 @@ class Trainer:
         torch.manual_seed(int(rng.integers(2**62)))
         share, bf16 = self.pace.share(self.stage_step), self.recipe.bf16
         for group in self.optimizer.param_groups:
-            group["lr"] = self.stage.lr * learning_rate(share)
+            group["lr"] = self.stage.lr * group.get("pace", 1.0) * learning_rate(share)
         batch = {k: v.to(self.device) for k, v in batch.items()}
         weights = annealed(self.stage.loss, 1.0 if self.stage.settled else share)
         answer = answered(self.model, batch, rng, bf16)
@@ -317,12 +317,13 @@ def _perception(path: Path, device: torch.device) -> SlimVGG | None:
 _SHAPES_LAYER = ("decoder.gates", "decoder.flatten")
 
 
-def _optimizer(model: RetouchGPT, value: Value, lr: float) -> Muon:
+def _optimizer(model: RetouchGPT, value: Value, stage: Stage) -> Muon:
     """No decay for positions, nor for what shapes the layer: shrinkage ruins it."""
     heads = (*_SHAPES_LAYER, "imperfection.evidence", "language.response", "language.control.out")
     positions = [name for name, _ in model.named_parameters() if "position" in name]
-    found = groups(model, 1e-4, without=heads, undecayed=(*_SHAPES_LAYER, *positions))
-    return Muon([*found, {"params": list(value.parameters())}], lr)
+    undecayed = (*_SHAPES_LAYER, *positions)
+    found = groups(model, 1e-4, heads, undecayed, stage.paces)
+    return Muon([*found, {"params": list(value.parameters())}], stage.lr)
 
 
 def job_of(args: argparse.Namespace) -> Run:

@@ -27,7 +27,16 @@ def test_tables_fill_their_parts_and_a_stage_overrides_the_losses() -> None:
             "network": {"finer": 16},
             "loss": {"outside": 40, "l1": 5},
             "reinforce": {"steps": 3},
-            "stages": [STAGE, {"name": "b", "minutes": 5, "loss": {"outside": 20}, "lr": 1}],
+            "stages": [
+                STAGE,
+                {
+                    "name": "b",
+                    "minutes": 5,
+                    "loss": {"outside": 20},
+                    "lr": 1,
+                    "paces": {"finer": 1, "": 0.1},
+                },
+            ],
         }
     )
     assert (recipe.seed, recipe.network.crop_size, recipe.reinforce.steps) == (7, 512, 3)
@@ -35,6 +44,8 @@ def test_tables_fill_their_parts_and_a_stage_overrides_the_losses() -> None:
     assert recipe.stages[0].loss == Weights(outside=40.0, l1=5.0)
     assert recipe.stages[1].loss == Weights(outside=20.0, l1=5.0)
     assert isinstance(recipe.stages[1].lr, float)
+    assert list(recipe.stages[1].paces.items()) == [("finer", 1), ("", 0.1)]
+    assert not recipe.stages[0].paces
 
 
 @pytest.mark.parametrize(
@@ -46,6 +57,8 @@ def test_tables_fill_their_parts_and_a_stage_overrides_the_losses() -> None:
         ({"stages": [STAGE | {"loss": {"L1": 1}}]}, r"\[stages.loss\] of stage 'only'"),
         ({"stages": [STAGE], "network": {"width": 1}}, r"'width' in \[network\]; known are finer"),
         ({"stages": [STAGE], "batch": "12"}, r"batch in the recipe is '12'; give a value of type"),
+        ({"stages": [STAGE | {"paces": {"finer": "x"}}]}, r"give a table of names with numbers"),
+        ({"stages": [STAGE | {"paces": {"finer": -1}}]}, r"give a table of names with numbers"),
         ({"stages": [STAGE], "batch": True}, r"batch in the recipe is True"),
         ({"stages": [STAGE], "network": {"heads": 5}}, r"block_width 128 must be a multiple"),
         ({"stages": [STAGE], "data": {"sides": [300]}}, r"give multiples of the layer, 128"),

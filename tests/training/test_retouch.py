@@ -87,6 +87,22 @@ def test_norms_keep_their_statistics_where_they_are_to(tmp_path: Path, fixed: bo
     assert any(not torch.equal(after[name], before[name]) for name in scales)
 
 
+def test_parts_learn_at_their_own_pace(tmp_path: Path) -> None:
+    paces = {"decoder": 1.0, "encoder.": 0.1, "": 0.0}
+    job = tiny_run(tmp_path, Stage("only", NO_TIME, 2, fixed_norms=True, paces=paces))
+    RunFolder(job.out).begin(job.text, resume=False)
+    trainer = Trainer(job)
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    trainer.begin_stage()
+    trainer.step(next(trainer.batches()))
+    rates = {group["lr"] for group in trainer.optimizer.param_groups if group.get("pace") != 0.0}
+    assert max(rates) == pytest.approx(10 * min(rates))
+    moved = {
+        n.partition(".")[0] for n, v in trainer.model.named_parameters() if (v != before[n]).any()
+    }
+    assert moved == {"decoder", "encoder"}
+
+
 def test_batches_are_the_same_wherever_they_begin(tmp_path: Path) -> None:
     job = tiny_run(tmp_path)
     data = Data(sides=(256,), side_shares=(1.0,))
